@@ -1,0 +1,69 @@
+/** Where a commit must have arrived before its promise resolves. */
+export type Durability = 'fsync' | 'buffered'
+
+/** One change of a commit. Keys and values are raw bytes; keys are ordered by unsigned byte comparison. */
+export type Operation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'delete'; readonly key: Uint8Array }
+
+export interface CommitOptions {
+  /** `'fsync'` (default): on the disk; survives power loss. `'buffered'`: handed to the operating system; survives a crash of the process. */
+  durability?: Durability
+}
+
+/** A range of keys in byte order; a bound left out is open. */
+export interface RangeOptions {
+  gte?: Uint8Array
+  gt?: Uint8Array
+  lte?: Uint8Array
+  lt?: Uint8Array
+  /** From the last key to the first. Default false. */
+  reverse?: boolean
+  /** At most so many entries. Default: all. */
+  limit?: number
+  /** Soft bound of one chunk in bytes. Default 1 MB. */
+  chunkBytes?: number
+}
+
+export type Entry = readonly [key: Uint8Array, value: Uint8Array]
+
+/** What can be read, from a storage or from a snapshot of it. A missing key reads as `undefined`. */
+export interface StorageReader {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
+  /** Blocks the thread: for values that are known to be in memory. */
+  getSync(key: Uint8Array): Uint8Array | undefined
+  /** The entries of a range, in chunks. Leaving the loop releases the iterator. */
+  range(options?: RangeOptions): AsyncIterable<readonly Entry[]>
+}
+
+/** A frozen view; later commits do not show in it. Close it: it keeps old data alive. */
+export interface StorageSnapshot extends StorageReader {
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type StorageStatus = 'open' | 'fenced' | 'closing' | 'closed'
+
+/** Ordered keys with atomic commits. Everything above stores its data in one of these. */
+export interface Storage extends StorageReader {
+  readonly status: StorageStatus
+  /** Stable for the life of the database; a restored backup has another one. */
+  readonly databaseId: string
+  /**
+   * Applies all operations or none.
+   *
+   * Commits become visible in the order in which they were called; readers never see a part of one.
+   * @throws AegisError `STORAGE_FENCED` after an earlier write failed: its outcome is unknown, reopen to find out.
+   */
+  commit(operations: readonly Operation[], options?: CommitOptions): Promise<void>
+  snapshot(): StorageSnapshot
+  /** Makes every earlier `'buffered'` commit durable. */
+  flush(): Promise<void>
+  /** Bytes on disk between two keys, roughly. */
+  approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>
+  /** Gives back the space of deleted keys between two keys. */
+  compact(start: Uint8Array, end: Uint8Array): Promise<void>
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
