@@ -1,0 +1,30 @@
+/** What can go wrong in `@aegis/log`. */
+export type LogErrorCode =
+  /** An argument or option is not allowed. */
+  | 'LOG_INVALID'
+  /** Used after `close()`. */
+  | 'LOG_CLOSED'
+  /** No topic has this name. */
+  | 'TOPIC_UNKNOWN'
+  /** A topic of this name exists with other settings. */
+  | 'TOPIC_EXISTS'
+  /** The topic has no such partition. */
+  | 'PARTITION_UNKNOWN'
+  /** The record is larger than the topic's `maxMessageSize`. */
+  | 'RECORD_TOO_LARGE'
+  /** The bytes are not a RecordBatch v2, or damaged. */
+  | 'BATCH_INVALID'
+  /** The key is not at the expected version; `details` has `expected` and `actual`. */
+  | 'VERSION_CONFLICT'
+  /** Something the transaction has read was changed before it could commit. */
+  | 'TRANSACTION_CONFLICT'
+  /** The transaction is older than 10 seconds. */
+  | 'TRANSACTION_TOO_OLD'
+  /** The transaction is larger than 16 MB. */
+  | 'TRANSACTION_TOO_LARGE'
+  /** Used after its end, or a receipt read before the commit. */
+  | 'TRANSACTION_STATE'
+  /** The position belongs to another incarnation of the topic. */
+  | 'OFFSET_RESET'
+  /** The member's generation has passed: its partitions are another's now. */
+  | 'GENERATION_FENCED'

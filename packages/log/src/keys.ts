@@ -1,0 +1,60 @@
+// One storage for everything: the first byte says what a key is, and no name or key of a user can reach into
+// another's, because each is escaped and ended (0x00 as 00 FF, the end as 00 00), which also keeps byte order.
+export const Space = { topic: 0x10, counter: 0x11, batch: 0x20, latest: 0x30, head: 0x40, history: 0x41, group: 0x50, state: 0x60 } as const
+
+export function escaped(bytes: Uint8Array): Uint8Array {
+  let zeros = 0
+  for (const byte of bytes) if (byte === 0) zeros++
+  const out = new Uint8Array(bytes.length + zeros + 2)
+  let at = 0
+  for (const byte of bytes) {
+    out[at++] = byte
+    if (byte === 0) out[at++] = 0xff
+  }
+  return out
+}
+
+/** Undoes `escaped`, from `at` on. */
+export function unescaped(bytes: Uint8Array, at: number): Uint8Array {
+  const out: number[] = []
+  for (let i = at; i < bytes.length; i++) {
+    if (bytes[i] === 0 && bytes[++i] !== 0xff) break
+    out.push(bytes[i] === 0xff && bytes[i - 1] === 0 ? 0 : bytes[i]!)
+  }
+  return Uint8Array.from(out)
+}
+
+const join = (...parts: (Uint8Array | number[])[]): Uint8Array => Buffer.concat(parts.map(part => Uint8Array.from(part)))
+export const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
+export function u32(value: number): Uint8Array {
+  const out = Buffer.alloc(4)
+  out.writeUInt32BE(value)
+  return out
+}
+export function u64(value: number): Uint8Array {
+  const out = Buffer.alloc(8)
+  out.writeBigUInt64BE(BigInt(value))
+  return out
+}
+export const readU64 = (bytes: Uint8Array, at: number): number => Number(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readBigUInt64BE(at))
+
+export const topicKey = (name: string): Uint8Array => join([Space.topic], text(name))
+export const counterKey = (topicId: number): Uint8Array => join([Space.counter], u32(topicId))
+export const batchKey = (topicId: number, partition: number, lastOffset: number): Uint8Array =>
+  join([Space.batch], u32(topicId), u32(partition), u64(lastOffset))
+export const latestKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.latest], u32(topicId), escaped(key))
+export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.head], u32(topicId), escaped(key))
+export const historyKey = (topicId: number, key: Uint8Array, lastVersion: number): Uint8Array =>
+  join([Space.history], u32(topicId), escaped(key), u64(lastVersion))
+export const groupKey = (topicId: number, groupId: string, partition: number): Uint8Array =>
+  join([Space.group], u32(topicId), escaped(text(groupId)), u32(partition))
+export const stateKey = (space: string, key: Uint8Array): Uint8Array => join([Space.state], escaped(text(space)), key)
+export const topicRange = (space: number, topicId: number): { gte: Uint8Array; lt: Uint8Array } => ({ gte: join([space], u32(topicId)), lt: join([space], u32(topicId + 1)) })
+
+/** The first key after all keys that start with `prefix`. */
+export function afterPrefix(prefix: Uint8Array): Uint8Array {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    if (prefix[i]! < 0xff) return join(prefix.subarray(0, i), [prefix[i]! + 1])
+  }
+  return join(prefix, [0xff])
+}

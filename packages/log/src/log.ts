@@ -1,0 +1,226 @@
+import type { Durability } from '@aegis/storage'
+import type { BatchRecord } from './record-batch.ts'
+
+export type Header = { readonly key: string; readonly value: Uint8Array | null }
+
+/** A record as it is stored. Offsets rise strictly over the whole topic; they need not be dense. */
+export interface LogRecord extends BatchRecord {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** `'none'`: a plain log. `'latest'`: the last record of a key can be read by key. `'history'`: all records of a key, numbered from 0. */
+export type Keyed = 'none' | 'latest' | 'history'
+
+export interface TopicOptions {
+  /** Default 1. Fixed order is per partition; the same key always goes to the same partition. */
+  partitions?: number
+  /** How long records stay, by append time: milliseconds or `'7d'`. Default: for ever. Refused on `'history'`. */
+  retention?: number | string
+  /** Recorded, and reported as 1 in `describeTopic`: this log has one copy. Default 1. */
+  replicationFactor?: number
+  /** Default `'none'`. */
+  keyed?: Keyed
+  /** Largest key + value + headers, bytes or `'1MB'` (1,000,000 bytes). Default `'1MB'`. */
+  maxMessageSize?: number | string
+  /** How payloads are encoded, for those who read the topic without knowing who wrote it. Default `'json'`. */
+  codec?: 'json' | 'text' | 'bytes'
+}
+
+export interface TopicDescription {
+  readonly name: string
+  /** Another one after the topic was deleted and created again. */
+  readonly incarnation: string
+  readonly partitions: number
+  /** Milliseconds; null: for ever. */
+  readonly retention: number | null
+  readonly requestedReplicationFactor: number
+  readonly replicationFactor: number
+  readonly keyed: Keyed
+  readonly maxMessageSize: number
+  readonly codec: 'json' | 'text' | 'bytes'
+  /** The offset that the next record of the topic will have, or a smaller one. */
+  readonly endOffset: number
+}
+
+export interface OutgoingRecord {
+  key?: Uint8Array | null
+  /** `null` is a tombstone. */
+  value: Uint8Array | null
+  headers?: readonly Header[]
+  /** Milliseconds since the epoch. Default: now. */
+  timestamp?: number
+  /** Default: murmur2 of the key as Kafka's Java client does it, round robin without a key. */
+  partition?: number
+}
+
+/** A number is the version of the key's newest record (`'history'`) or its offset (`'latest'`). */
+export type ExpectedVersion = 'any' | 'no-stream' | 'stream-exists' | number
+
+export interface AppendOptions {
+  /** Checked for the key of the records; keyed topics only, and all records must have the same key. */
+  expected?: ExpectedVersion
+}
+
+export interface RecordPosition {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  /** On `'history'` topics the number of the record within its key. */
+  readonly version?: number
+}
+
+/** A place in a topic after the commit of a transaction; reading `positions` earlier throws `TRANSACTION_STATE`. */
+export interface Receipt {
+  readonly positions: readonly RecordPosition[]
+}
+
+export interface ReadOptions {
+  /** The first offset wanted. */
+  from: number
+  /** Default 500. */
+  maxRecords?: number
+}
+
+export interface ReadResult {
+  readonly records: readonly LogRecord[]
+  /** Where to read on. */
+  readonly nextOffset: number
+}
+
+/** A record of a key with its version: dense from 0 on `'history'` topics, the offset on `'latest'`. */
+export interface KeyedRecord extends LogRecord {
+  readonly version: number
+}
+
+export interface KeyHistoryOptions {
+  /** First version. Default 0. */
+  from?: number
+  /** Default: all. */
+  limit?: number
+}
+
+/** What is read of keyed topics and private key spaces, from the log or inside a transaction (with its own writes). */
+export interface LogReader {
+  /** The last record of a key; `undefined` when there is none or it is a tombstone (`'latest'`). */
+  get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined>
+  /** All records of a key of a `'history'` topic, in order. A key without records has none. */
+  history(topic: string, key: Uint8Array, options?: KeyHistoryOptions): Promise<KeyedRecord[]>
+  /** The last records of all keys with a prefix, in byte order of the keys; `'latest'` topics only, tombstones left out. */
+  scan(topic: string, prefix?: Uint8Array): AsyncIterable<KeyedRecord>
+  /** The value of a private key. */
+  getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined>
+  /** The entries of a private key space with a prefix, in byte order. */
+  scanState(space: string, prefix?: Uint8Array): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
+}
+
+export interface CommittedPosition {
+  /** The next offset that the group wants. */
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface PositionCommit {
+  groupId: string
+  topic: string
+  partition: number
+  offset: number
+  /** Free text kept with the position. Default empty. */
+  metadata?: string
+  /** The committing member; its generation is checked in the commit itself. */
+  member?: GroupMember
+}
+
+/** Everything done on it becomes durable and visible in one commit, or nothing does. */
+export interface Transaction extends LogReader {
+  append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Receipt
+  putState(space: string, key: Uint8Array, value: Uint8Array): void
+  deleteState(space: string, key: Uint8Array): void
+  commitPosition(position: PositionCommit): void
+}
+
+export interface TransactionOptions {
+  /** How often the function is run again after `TRANSACTION_CONFLICT`. Default 5. */
+  retries?: number
+}
+
+/** Live reading of some partitions: from memory or storage, as fast as the reader asks. */
+export interface Follower {
+  /** Waits for records; `undefined` once closed. Records of one call belong to one partition. */
+  next(): Promise<(ReadResult & { readonly partition: number }) | undefined>
+  close(): void
+}
+
+export interface FollowOptions {
+  /** Next offset wanted, by partition: the partitions that are followed. */
+  positions: ReadonlyMap<number, number>
+  /** Largest number of records of one `next()`. Default 500. */
+  maxRecords?: number
+  signal?: AbortSignal
+}
+
+export interface JoinOptions {
+  groupId: string
+  topic: string
+  /** Called when the member's partitions change: `revoked` are gone when it resolves, `assigned` are new. */
+  onAssignment(change: { assigned: readonly number[]; revoked: readonly number[] }): Promise<void>
+}
+
+/** A member of a consumer group; the partitions of the topic are shared among the members. */
+export interface GroupMember {
+  readonly groupId: string
+  readonly topic: string
+  readonly memberId: string
+  readonly partitions: ReadonlySet<number>
+  leave(): Promise<void>
+}
+
+export interface Capabilities {
+  /** Transactions over topics, key spaces and group positions. */
+  readonly transactions: boolean
+  /** Whether lag is a count or a guess. */
+  readonly lag: 'exact' | 'approximate'
+  /** Copies of the data that this log can keep. */
+  readonly maxReplicationFactor: number
+}
+
+/** A durable partitioned log: the narrow waist that everything in Aegis stands on. */
+export interface Log extends LogReader {
+  readonly capabilities: Capabilities
+  /**
+   * Resolves also when the topic exists with the same settings.
+   * @throws AegisError `TOPIC_EXISTS` when it exists with others, `LOG_INVALID` for a setting that is not allowed.
+   */
+  createTopic(name: string, options?: TopicOptions): Promise<TopicDescription>
+  /** Deletes the topic with all records, indexes and group positions. */
+  deleteTopic(name: string): Promise<void>
+  /** @throws AegisError `TOPIC_UNKNOWN` */
+  describeTopic(name: string): Promise<TopicDescription>
+  listTopics(): Promise<TopicDescription[]>
+  /**
+   * Resolves when the records have reached the log's durability; records of one call become visible together.
+   * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`
+   */
+  append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Promise<Receipt>
+  read(topic: string, partition: number, options: ReadOptions): Promise<ReadResult>
+  /** The next offset to read for what is appended to the topic from now on. */
+  endOffset(topic: string): number
+  /** The first offset of a partition whose append time is at or after `time` (ms), or the end. */
+  offsetForTime(topic: string, partition: number, time: number): Promise<number>
+  follow(topic: string, options: FollowOptions): Follower
+  /**
+   * Serializable and optimistic: the function may be run again, so it should have no other effects.
+   * @throws AegisError `TRANSACTION_CONFLICT`, `TRANSACTION_TOO_OLD`, `TRANSACTION_TOO_LARGE`, and what the function throws
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+  join(options: JoinOptions): Promise<GroupMember>
+  /** @throws AegisError `OFFSET_RESET` when the topic was recreated since */
+  committed(groupId: string, topic: string, partition: number): Promise<CommittedPosition | undefined>
+  commitPosition(position: PositionCommit): Promise<void>
+  /** Deletes what retention no longer keeps; runs in the background by itself. */
+  runMaintenance(): Promise<void>
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type { Durability }
