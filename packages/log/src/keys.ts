@@ -24,7 +24,8 @@ export function unescaped(bytes: Uint8Array, at: number): Uint8Array {
   return Uint8Array.from(out)
 }
 
-const join = (...parts: (Uint8Array | number[])[]): Uint8Array => Buffer.concat(parts.map(part => Uint8Array.from(part)))
+const join = (...parts: (Uint8Array | number[])[]): Uint8Array => 
+  Buffer.concat(parts.map(part => (Array.isArray(part) ? Uint8Array.from(part) : part)))
 export const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
 export function u32(value: number): Uint8Array {
   const out = Buffer.alloc(4)

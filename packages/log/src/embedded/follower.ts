@@ -1,0 +1,55 @@
+import type { Follower, FollowOptions, ReadResult } from '../log.ts'
+import type { TopicState } from './topic-state.ts'
+
+type Read = (topic: TopicState, partition: number, from: number, maxRecords: number) => Promise<ReadResult>
+
+/** Reads partitions in turn, so that a busy one does not starve the others, and sleeps when all are at the end. */
+export class EmbeddedFollower implements Follower {
+  readonly #topic: TopicState
+  readonly #read: Read
+  readonly #maxRecords: number
+  readonly #positions: Map<number, number>
+  #turn: number[]
+  #closed = false
+  readonly #stop: () => void
+
+  constructor(topic: TopicState, read: Read, options: FollowOptions, onClose: (follower: EmbeddedFollower) => void) {
+    this.#topic = topic
+    this.#read = read
+    this.#maxRecords = options.maxRecords ?? 500
+    this.#positions = new Map(options.positions)
+    this.#turn = [...this.#positions.keys()]
+    const close = (): void => this.close()
+    this.#stop = () => {
+      options.signal?.removeEventListener('abort', close)
+      onClose(this)
+    }
+    if (options.signal?.aborted === true) this.#closed = true
+    options.signal?.addEventListener('abort', close, { once: true })
+  }
+
+  async next(): Promise<(ReadResult & { readonly partition: number }) | undefined> {
+    while (!this.#closed && !this.#topic.deleted) {
+      const end = this.#topic.endOffset
+      for (let tried = 0; tried < this.#turn.length; tried++) {
+        const partition = this.#turn.shift()!
+        this.#turn.push(partition)
+        const from = this.#positions.get(partition)!
+        if (from >= end) continue
+        const { records, nextOffset } = await this.#read(this.#topic, partition, from, this.#maxRecords)
+        if (this.#closed) return undefined
+        this.#positions.set(partition, nextOffset)
+        if (records.length > 0) return { partition, records, nextOffset }
+      }
+      await this.#topic.changed(end)
+    }
+    return undefined
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stop()
+    this.#topic.wake()
+  }
+}

@@ -1,0 +1,224 @@
+import { AegisError, type Storage, type StorageReader, type StorageSnapshot } from '@aegis/storage'
+import { headKey, latestKey, readU64, stateKey } from '../keys.ts'
+import type {
+  AppendOptions,
+  KeyedRecord,
+  KeyHistoryOptions,
+  OutgoingRecord,
+  PositionCommit,
+  Receipt,
+  RecordPosition,
+  Transaction,
+} from '../log.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { decideAppend, prepareAppend, type PreparedAppend } from './append.ts'
+import { getKeyed, latestRange, latestRecordKey, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { keyText, type Request, type Sequencer, type Stage } from './sequencer.ts'
+import type { TopicState } from './topic-state.ts'
+
+const maxBytes = 16_000_000
+const maxAge = 10_000
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+
+/** What a transaction needs of the log that it belongs to. */
+export interface TransactionHost {
+  readonly storage: Storage
+  readonly sequencer: Sequencer
+  now(): number
+  topic(name: string): TopicState
+  stagePosition(position: PositionCommit, stage: Stage): void
+}
+
+/** One attempt of a transaction: a snapshot from its first read on, and its writes until they are submitted. */
+export class EmbeddedTransaction implements Transaction {
+  readonly #host: TransactionHost
+  readonly #began: number
+  #snapshot: StorageSnapshot | undefined
+  #ended = false
+  #bytes = 0
+  readonly #readKeys = new Set<string>()
+  readonly #readRanges: { gte: string; lt: string }[] = []
+  readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
+  readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
+  readonly #positions: PositionCommit[] = []
+
+  constructor(host: TransactionHost) {
+    this.#host = host
+    this.#began = host.now()
+  }
+
+  append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options: AppendOptions = {}): Receipt {
+    this.#check()
+    const prepared = prepareAppend(this.#host.topic(topic), records, options)
+    this.#grow(prepared.bytes)
+    const receipt: { positions?: readonly RecordPosition[] } = {}
+    this.#appends.push({ prepared, receipt })
+    return {
+      get positions() {
+        if (receipt.positions !== undefined) return receipt.positions
+        throw new AegisError('TRANSACTION_STATE', `the positions of an append to ${topic} are known after the commit: read them there`)
+      },
+    }
+  }
+
+  putState(space: string, key: Uint8Array, value: Uint8Array): void {
+    this.#write(stateKey(space, key), value)
+  }
+
+  deleteState(space: string, key: Uint8Array): void {
+    this.#write(stateKey(space, key), undefined)
+  }
+
+  commitPosition(position: PositionCommit): void {
+    this.#check()
+    this.#positions.push(position)
+  }
+
+  async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
+    const state = this.#keyedTopic(topic)
+    const { id, keyed } = state.config
+    if (keyed === 'history') return (await this.history(topic, key)).at(-1)
+    const own = this.#own(state, key).at(-1)
+    if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
+    this.#readKeys.add(keyText(latestKey(id, key)))
+    return getKeyed(this.#reader(), state, key)
+  }
+
+  async history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
+    const state = this.#keyedTopic(topic)
+    const head = headKey(state.config.id, key)
+    this.#readKeys.add(keyText(head))
+    const reader = this.#reader()
+    const [stored, records] = await Promise.all([reader.get(head), readHistory(reader, state, key, options)])
+    const count = stored === undefined ? 0 : readU64(stored, 0)
+    const own = this.#own(state, key).map((record, at) => this.#unnumbered(state, record, key, count + at))
+    const from = options.from ?? 0
+    return [...records, ...own.filter(record => record.version >= from)].slice(0, options.limit)
+  }
+
+  async *scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
+    const state = this.#keyedTopic(topic)
+    const range = latestRange(state, prefix)
+    this.#readRanges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
+    const rows = new Map<string, KeyedRecord>()
+    for await (const record of scanLatest(this.#reader(), state, prefix)) rows.set(text(record.key!), record)
+    for (const { prepared } of this.#appends) {
+      if (prepared.topic !== state) continue
+      for (const record of prepared.records) {
+        const id = text(record.key!)
+        if (!id.startsWith(text(prefix))) continue
+        if (record.value === null) rows.delete(id)
+        else rows.set(id, this.#unnumbered(state, record, record.key!, -1))
+      }
+    }
+    for (const id of [...rows.keys()].sort()) yield rows.get(id)!
+  }
+
+  async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#check()
+    const id = keyText(stateKey(space, key))
+    const own = this.#state.get(id)
+    if (own !== undefined) return own.value
+    this.#readKeys.add(id)
+    return this.#reader().get(stateKey(space, key))
+  }
+
+  async *scanState(space: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    this.#check()
+    const { gte, lt, skip } = stateRange(space, prefix)
+    const [from, to] = [keyText(gte), keyText(lt)]
+    this.#readRanges.push({ gte: from, lt: to })
+    const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
+    for await (const entry of scanState(this.#reader(), space, prefix)) entries.set(keyText(stateKey(space, entry[0])), entry)
+    for (const [id, { key, value }] of this.#state) {
+      if (id < from || id >= to) continue
+      if (value === undefined) entries.delete(id)
+      else entries.set(id, [key.subarray(skip), value])
+    }
+    for (const id of [...entries.keys()].sort()) yield entries.get(id)!
+  }
+
+  async commit(): Promise<void> {
+    this.#check()
+    this.#ended = true
+    const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads)]
+    const request: Request = { reads, bytes: this.#bytes, decide: (stage, now) => this.#decide(stage, now) }
+    const receipts = this.#appends.map(({ receipt }) => receipt)
+    try {
+      await this.#host.sequencer.submit(request)
+    } catch (error) {
+      for (const receipt of receipts) delete receipt.positions
+      throw error
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true
+    this.#host.sequencer.release(this)
+    await this.#snapshot?.close()
+    this.#snapshot = undefined
+  }
+
+  #decide(stage: Stage, now: number): void {
+    const read = (key: string): boolean =>
+      this.#readKeys.has(key) || this.#readRanges.some(range => key >= range.gte && key < range.lt)
+    const changed = this.#host.sequencer.changedSince(this, read) || [...stage.written].some(read)
+    if (this.#snapshot !== undefined && changed) {
+      throw new AegisError('TRANSACTION_CONFLICT', 'something that the transaction has read was changed before it could commit: run it again')
+    }
+    for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
+    for (const { key, value } of this.#state.values()) {
+      if (value === undefined) stage.delete(key)
+      else stage.put(key, value)
+    }
+    for (const position of this.#positions) this.#host.stagePosition(position, stage)
+  }
+
+  #write(key: Uint8Array, value: Uint8Array | undefined): void {
+    this.#check()
+    this.#grow(key.length + (value?.length ?? 0))
+    this.#state.set(keyText(key), { key, value })
+  }
+
+  #reader(): StorageReader {
+    this.#check()
+    if (this.#snapshot === undefined) {
+      this.#host.sequencer.remember(this)
+      this.#snapshot = this.#host.storage.snapshot()
+    }
+    return this.#snapshot
+  }
+
+  #keyedTopic(name: string): TopicState {
+    this.#check()
+    return this.#host.topic(name)
+  }
+
+  #own(topic: TopicState, key: Uint8Array): OutgoingRecord[] {
+    const id = text(key)
+    return this.#appends
+      .filter(({ prepared }) => prepared.topic === topic)
+      .flatMap(({ prepared }) => prepared.records.filter(record => text(record.key!) === id))
+  }
+
+  // The offset of an own write is not known before the commit: -1.
+  #unnumbered(topic: TopicState, record: OutgoingRecord, key: Uint8Array, version: number): KeyedRecord {
+    const { name, partitions } = topic.config
+    const { value, headers = [], timestamp = this.#began, partition = partitionForKey(key, partitions) } = record
+    return { topic: name, partition, offset: -1, timestamp, key, value, headers, version }
+  }
+
+  #grow(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > maxBytes) {
+      throw new AegisError('TRANSACTION_TOO_LARGE', `the transaction writes more than ${maxBytes} bytes: make several of it`)
+    }
+  }
+
+  #check(): void {
+    if (this.#ended) throw new AegisError('TRANSACTION_STATE', 'the transaction has ended: await everything done on it before its function returns')
+    if (this.#host.now() - this.#began > maxAge) {
+      throw new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+export { decodeRecordBatch, encodeRecordBatch } from './record-batch.ts'
+export { partitionForKey } from './partitioner.ts'
+export { parseDuration, parseSize } from './duration.ts'
+export { openLog, type OpenLogOptions } from './embedded/open.ts'
+export type { BatchRecord, RecordBatch } from './record-batch.ts'
+export type { LogErrorCode } from './errors.ts'
+export type {
+  AppendOptions,
+  Capabilities,
+  CommittedPosition,
+  ExpectedVersion,
+  Follower,
+  FollowOptions,
+  GroupMember,
+  Header,
+  JoinOptions,
+  Keyed,
+  KeyedRecord,
+  KeyHistoryOptions,
+  Log,
+  LogReader,
+  LogRecord,
+  OutgoingRecord,
+  PositionCommit,
+  ReadOptions,
+  ReadResult,
+  Receipt,
+  RecordPosition,
+  TopicDescription,
+  TopicOptions,
+  Transaction,
+  TransactionOptions,
+} from './log.ts'

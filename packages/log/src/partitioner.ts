@@ -1,0 +1,21 @@
+import { murmur2 } from './murmur2.ts'
+
+/** The partition of a key: the one that Apache Kafka's Java client picks for it. */
+export const partitionForKey = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions
+
+/** Spreads records without a key: all of one batch go to one partition, and batches go round. */
+export class StickyPartitioner {
+  readonly #partitions: number
+  #next = 0
+
+  constructor(partitions: number) {
+    this.#partitions = partitions
+  }
+
+  /** The partition for the next batch. */
+  next(): number {
+    const partition = this.#next
+    this.#next = (partition + 1) % this.#partitions
+    return partition
+  }
+}
