@@ -1,6 +1,8 @@
-export { AegisError, type StorageErrorCode } from './errors.ts'
-export { openLevel } from './level.ts'
-export { openMemory } from './memory.ts'
+export { AegisError } from './errors.ts'
+export { openAbstract, openLevel, openMemory } from './open.ts'
+
+export type { StorageErrorCode } from './errors.ts'
+export type { AbstractDatabase, LevelOptions } from './open.ts'
 export type {
   CommitOptions,
   Durability,

@@ -1,0 +1,50 @@
+import type { AbstractDatabase } from './open.ts'
+import { prefixed, seal, unseal } from './checksum.ts'
+
+/** Behind this byte are the storage's own keys, which no range shows. */
+export const internalPrefix = 0
+/** Behind this byte are the user's keys. */
+export const userPrefix = 1
+
+/** Counts commits; rewritten by every commit, as its first operation. The verifier of the write-ahead logs reads it there. */
+export const counterKey = prefixed(internalPrefix, new Uint8Array())
+const databaseIdKey = prefixed(internalPrefix, Uint8Array.of(1))
+
+export const binary = { keyEncoding: 'view', valueEncoding: 'view' } as const
+
+export function encodeCounter(counter: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(counter))
+  return seal(counterKey, bytes)
+}
+
+export function decodeCounter(stored: Uint8Array): number {
+  const bytes = unseal(counterKey, stored)
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0))
+}
+
+/** Number of the last commit in the database, 0 when there is none. */
+export async function readCounter(db: AbstractDatabase): Promise<number> {
+  const stored = (await db.get(counterKey, binary)) as Uint8Array | undefined
+  return stored === undefined ? 0 : decodeCounter(stored)
+}
+
+/** Id and commit counter of a database; a new database gets an id. */
+export async function readIdentity(db: AbstractDatabase): Promise<{ databaseId: string; counter: number }> {
+  const stored = (await db.get(databaseIdKey, binary)) as Uint8Array | undefined
+  if (stored !== undefined) {
+    return { databaseId: new TextDecoder().decode(unseal(databaseIdKey, stored)), counter: await readCounter(db) }
+  }
+  const databaseId = crypto.randomUUID()
+  await writeIdentity(db, databaseId)
+  return { databaseId, counter: 0 }
+}
+
+/** First write of a new database, synced: after it the database exists. */
+export async function writeIdentity(db: AbstractDatabase, databaseId: string): Promise<void> {
+  const operations = [
+    { type: 'put' as const, key: counterKey, value: encodeCounter(0) },
+    { type: 'put' as const, key: databaseIdKey, value: seal(databaseIdKey, new TextEncoder().encode(databaseId)) },
+  ]
+  await db.batch(operations, { ...binary, sync: true } as object)
+}

@@ -1,0 +1,241 @@
+import { checkedDurability, storedKey, storedOperation, type StoredOperation } from './arguments.ts'
+import { DatabaseReader, sizeOf } from './database-reader.ts'
+import { AegisError } from './errors.ts'
+import { binary, counterKey, encodeCounter } from './identity.ts'
+import type { AbstractDatabase } from './open.ts'
+import { closedError, storageFailure } from './storage-failure.ts'
+import type {
+  CommitOptions, Durability, Entry, Operation, RangeOptions, Storage, StorageSnapshot, StorageStatus,
+} from './storage.ts'
+
+/** An open database and what has to happen around its commits. */
+export interface Medium {
+  readonly db: AbstractDatabase
+  readonly databaseId: string
+  /** Number of the last commit in it. */
+  readonly counter: number
+  /** After a commit is in the database, before its promise resolves. A failure fences. */
+  committed?(counter: number, durability: Durability): void | Promise<void>
+  /** Makes everything up to this commit durable. Default: an empty synced commit. */
+  flush?(counter: number): Promise<void>
+  /** After the database is closed. */
+  release?(): Promise<void>
+}
+
+interface Waiting {
+  readonly operations: StoredOperation[]
+  readonly durability: Durability
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** Waiting commits are written together up to this size, so that one fsync serves them; more would only delay the first. */
+const groupBytes = 4 << 20
+
+/** A storage over an abstract-level database: one commit at a time, in call order, fenced by the first failure. */
+export class SequencedStorage implements Storage {
+  readonly databaseId: string
+  readonly #medium: Medium
+  readonly #db: AbstractDatabase
+  readonly #reader: DatabaseReader
+  #status: StorageStatus = 'open'
+  #counter: number
+  #waiting: Waiting[] = []
+  #writing: Promise<void> | undefined
+  #unflushed = false
+  #failure: unknown
+  #closed: Promise<void> | undefined
+
+  constructor(medium: Medium) {
+    this.#medium = medium
+    this.#db = medium.db
+    this.databaseId = medium.databaseId
+    this.#counter = medium.counter
+    this.#reader = new DatabaseReader(medium.db, () => this.#assertOpen())
+  }
+
+  get status(): StorageStatus {
+    return this.#status
+  }
+
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#reader.get(key)
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#reader.getMany(keys)
+  }
+
+  getSync(key: Uint8Array): Uint8Array | undefined {
+    return this.#reader.getSync(key)
+  }
+
+  range(options?: RangeOptions): AsyncIterable<readonly Entry[]> {
+    return this.#reader.range(options)
+  }
+
+  async commit(operations: readonly Operation[], options?: CommitOptions): Promise<void> {
+    this.#assertWritable()
+    if (!Array.isArray(operations)) throw new AegisError('STORAGE_INVALID', 'operations must be an array')
+    const durability = checkedDurability(options)
+    // Copied before anything is awaited: the caller may reuse its buffers at once.
+    const stored = operations.map(storedOperation)
+    await this.#enqueue(stored, durability)
+  }
+
+  snapshot(): StorageSnapshot {
+    this.#assertOpen()
+    const snapshot = this.#db.snapshot()
+    let open = true
+    const reader = new DatabaseReader(this.#db, () => {
+      this.#assertOpen()
+      if (!open) throw closedError('snapshot')
+    }, snapshot)
+    const close = async () => {
+      open = false
+      await snapshot.close()
+    }
+    return {
+      get: key => reader.get(key),
+      getMany: keys => reader.getMany(keys),
+      getSync: key => reader.getSync(key),
+      range: options => reader.range(options),
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#assertWritable()
+    if (this.#medium.flush === undefined) return this.#enqueue([], 'fsync')
+    await this.#writing
+    this.#assertWritable()
+    await this.#flushMedium()
+  }
+
+  async approximateSize(start: Uint8Array, end: Uint8Array): Promise<number> {
+    this.#assertOpen()
+    const from = storedKey(start)
+    const to = storedKey(end)
+    const db = this.#db as AbstractDatabase & { approximateSize?: (...args: unknown[]) => Promise<number> }
+    try {
+      return (await db.approximateSize?.(from, to, binary)) ?? 0
+    } catch (error) {
+      throw storageFailure(error, 'Measuring a range')
+    }
+  }
+
+  async compact(start: Uint8Array, end: Uint8Array): Promise<void> {
+    this.#assertOpen()
+    const from = storedKey(start)
+    const to = storedKey(end)
+    const db = this.#db as AbstractDatabase & { compactRange?: (...args: unknown[]) => Promise<void> }
+    try {
+      await db.compactRange?.(from, to, binary)
+    } catch (error) {
+      throw storageFailure(error, 'Compacting')
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const writable = this.#status === 'open'
+    this.#status = 'closing'
+    try {
+      await this.#writing
+      if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
+    } finally {
+      try {
+        await this.#db.close()
+      } finally {
+        await this.#medium.release?.()
+        this.#status = 'closed'
+      }
+    }
+  }
+
+  #enqueue(operations: StoredOperation[], durability: Durability): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operations, durability, resolve, reject })
+      this.#writing ??= this.#write()
+    })
+  }
+
+  /** Writes until nothing waits. Never rejects. */
+  async #write(): Promise<void> {
+    // Two batches handed to LevelDB at once are applied in the order of its threads, so one is in flight at a time.
+    while (this.#waiting.length > 0) {
+      const group = this.#nextGroup()
+      try {
+        await this.#writeGroup(group)
+      } catch (error) {
+        this.#fence(error, group)
+        break
+      }
+      for (const { resolve } of group) resolve()
+    }
+    this.#writing = undefined
+  }
+
+  #nextGroup(): Waiting[] {
+    let bytes = 0
+    let count = 0
+    for (const { operations } of this.#waiting) {
+      for (const operation of operations) bytes += sizeOf(operation)
+      if (count > 0 && bytes > groupBytes) break
+      count++
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  async #writeGroup(group: Waiting[]): Promise<void> {
+    const counter = this.#counter + 1
+    const operations: StoredOperation[] = [{ type: 'put', key: counterKey, value: encodeCounter(counter) }]
+    for (const commit of group) for (const operation of commit.operations) operations.push(operation)
+    const durability = group.some(commit => commit.durability === 'fsync') ? 'fsync' : 'buffered'
+    this.#counter = counter
+    this.#unflushed ||= durability === 'buffered'
+    await this.#db.batch(operations, { ...binary, sync: durability === 'fsync' } as object)
+    await this.#medium.committed?.(counter, durability)
+  }
+
+  async #flushMedium(): Promise<void> {
+    const counter = this.#counter
+    try {
+      await this.#medium.flush?.(counter)
+    } catch (error) {
+      this.#fence(error, [])
+      throw storageFailure(error, 'Flushing')
+    }
+    if (counter === this.#counter) this.#unflushed = false
+  }
+
+  #fence(cause: unknown, failed: Waiting[]): void {
+    this.#failure = cause
+    if (this.#status === 'open') this.#status = 'fenced'
+    const error = storageFailure(cause, 'Writing a commit')
+    for (const { reject } of failed) reject(error)
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#fencedError())
+  }
+
+  #fencedError(): AegisError<'STORAGE_FENCED'> {
+    const message = 'An earlier write failed and its outcome is unknown; close the storage and open it again to find out'
+    return new AegisError('STORAGE_FENCED', message, { cause: this.#failure })
+  }
+
+  #assertOpen(): void {
+    if (this.#status === 'closing' || this.#status === 'closed') throw closedError('storage')
+  }
+
+  #assertWritable(): void {
+    this.#assertOpen()
+    if (this.#status === 'fenced') throw this.#fencedError()
+  }
+}
