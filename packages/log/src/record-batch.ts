@@ -104,7 +104,9 @@ function sizeOfHeaders(headers: readonly Header[]): number {
   let size = sizeOfVarint(headers.length)
   for (const { key, value } of headers) {
     // A lone surrogate would come back as another character.
-    if (typeof key !== 'string' || !key.isWellFormed()) throw refused(`header key ${JSON.stringify(key)} is not a well-formed text`)
+    if (typeof key !== 'string' || !key.isWellFormed()) {
+      throw refused(`header key ${JSON.stringify(key)} is not a well-formed text`)
+    }
     const keySize = Buffer.byteLength(key)
     size += sizeOfVarint(keySize) + keySize + sizeOfBytes(value)
   }
@@ -156,10 +158,14 @@ class Writer {
 }
 
 const checkedInteger = (name: string, value: number, low: number, high: number): void => {
-  if (!Number.isSafeInteger(value) || value < low || value > high) throw refused(`${name} is ${value}: give a whole number from ${low} to ${high}`)
+  if (!Number.isSafeInteger(value) || value < low || value > high) {
+    throw refused(`${name} is ${value}: give a whole number from ${low} to ${high}`)
+  }
 }
 
-/** The records as one Apache Kafka RecordBatch v2, uncompressed. Throws `LOG_INVALID` for what such a batch cannot hold. */
+/**
+ * The records as one Apache Kafka RecordBatch v2, uncompressed. Throws `LOG_INVALID` for what such a batch cannot hold.
+ */
 export function encodeRecordBatch(records: readonly BatchRecordInput[], options: RecordBatchOptions): Uint8Array {
   const { baseOffset, producerId = -1, producerEpoch = -1, baseSequence = -1 } = options
   checkedInteger('baseOffset', baseOffset, 0, Number.MAX_SAFE_INTEGER)
@@ -175,10 +181,12 @@ export function encodeRecordBatch(records: readonly BatchRecordInput[], options:
   const sizes = new Array<number>(records.length)
   for (let i = 0; i < records.length; i++) {
     const { key = null, value, headers = noHeaders, timestamp, offset = baseOffset + i } = records[i]!
-    if (!Number.isSafeInteger(timestamp)) throw refused(`timestamp of record ${i} is ${timestamp}: give whole milliseconds`)
+    if (!Number.isSafeInteger(timestamp)) {
+      throw refused(`timestamp of record ${i} is ${timestamp}: give whole milliseconds`)
+    }
     const delta = offset - baseOffset
     if (!Number.isSafeInteger(offset) || delta <= lastDelta || delta > maxInt32) {
-      throw refused(`offset of record ${i} is ${offset}: offsets rise strictly from ${baseOffset}, by at most ${maxInt32}`)
+      throw refused(`offset of record ${i} is ${offset}: offsets rise strictly and are within ${maxInt32} of ${baseOffset}`)
     }
     lastDelta = delta
     if (timestamp > maxTimestamp) maxTimestamp = timestamp
@@ -321,7 +329,7 @@ class Decoded implements RecordBatch {
   #records: readonly BatchRecord[] | undefined
 
   constructor(buffer: Buffer) {
-    if (buffer.length < At.records) throw invalid(`truncated: ${buffer.length} bytes, a batch has at least ${At.records}`)
+    if (buffer.length < At.records) throw invalid(`truncated: ${buffer.length} bytes, at least ${At.records} needed`)
     const batchLength = buffer.readInt32BE(At.batchLength)
     const length = batchLength + At.partitionLeaderEpoch
     if (length < At.records) throw invalid(`batch length is ${batchLength}: too small`)
@@ -365,7 +373,7 @@ class Decoded implements RecordBatch {
     return this.#records
   }
 
-  /** Reads all records; without `into` only checks them. One code for both, so that none is read that was not checked. */
+  /** Reads all records; without `into` only checks them. One code for both, so that the two cannot disagree. */
   #walk(into: BatchRecord[] | undefined): void {
     const reader = new Reader(this.#buffer)
     const made = into !== undefined
@@ -379,7 +387,9 @@ class Decoded implements RecordBatch {
       reader.byte('record attributes')
       const created = reader.timestamp(this.firstTimestamp)
       const delta = reader.varint('offset delta')
-      if (delta <= previous || delta > lastOffsetDelta) throw invalid(`offset delta ${delta} of record ${i} is out of order`)
+      if (delta <= previous || delta > lastOffsetDelta) {
+        throw invalid(`offset delta ${delta} of record ${i} is out of order`)
+      }
       previous = delta
       const keyLength = reader.length('key length', true)
       const key = made ? reader.view(keyLength) : skip(reader, keyLength)
@@ -387,7 +397,9 @@ class Decoded implements RecordBatch {
       const value = made ? reader.view(valueLength) : skip(reader, valueLength)
       const headerCount = reader.varint('header count')
       if (headerCount < 0) throw invalid('header count is negative')
-      if (headerCount * smallestHeader > end - reader.at) throw invalid(`${headerCount} headers do not fit into the record`)
+      if (headerCount * smallestHeader > end - reader.at) {
+        throw invalid(`${headerCount} headers do not fit into record ${i}`)
+      }
       const headers: Header[] | undefined = made && headerCount > 0 ? [] : undefined
       for (let j = 0; j < headerCount; j++) {
         const name = reader.text(reader.length('header key length', false), made)
@@ -404,7 +416,8 @@ class Decoded implements RecordBatch {
         headers: headers ?? noHeaders,
       })
     }
-    if (reader.at !== this.#buffer.length) throw invalid(`${this.#buffer.length - reader.at} trailing bytes after the last record`)
+    const trailing = this.#buffer.length - reader.at
+    if (trailing !== 0) throw invalid(`${trailing} trailing bytes after the last record`)
   }
 }
 
@@ -415,7 +428,7 @@ function skip(reader: Reader, length: number): null {
 
 /**
  * Reads one Apache Kafka RecordBatch v2, which fills `bytes` exactly. Everything is checked here, so `records` of the
- * result cannot fail. Throws `BATCH_INVALID` for what is truncated, damaged, compressed or a control batch.
+ * result cannot fail while the bytes stay as they are. Throws `BATCH_INVALID` for what is truncated, damaged, compressed or a control batch.
  */
 export function decodeRecordBatch(bytes: Uint8Array): RecordBatch {
   return new Decoded(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
