@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { AegisError } from './errors.ts'
+import { AegisError } from '../errors.ts'
 
 // LevelDB drops the operating system's lock when a second open in this process fails, so the guard comes before it.
 // A socket cannot go stale, is refused across threads and processes, and is named by what the folder is, not by its path.
