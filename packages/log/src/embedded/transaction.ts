@@ -77,8 +77,12 @@ export class EmbeddedTransaction implements Transaction {
   async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     const state = this.#keyedTopic(topic)
     const { id, keyed } = state.config
-    if (keyed === 'history') return (await this.history(topic, key)).at(-1)
     const own = this.#own(state, key).at(-1)
+    if (keyed === 'history') {
+      if (own !== undefined) return (await this.history(topic, key)).at(-1)
+      this.#readKeys.add(keyText(headKey(id, key)))
+      return getKeyed(this.#reader(), state, key)
+    }
     if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
     this.#readKeys.add(keyText(latestKey(id, key)))
     return getKeyed(this.#reader(), state, key)

@@ -1,0 +1,36 @@
+import type { EventInput } from './event.ts'
+
+/** State that follows from events. The constructor never replays: field initialisers would overwrite the state. */
+export abstract class AggregateRoot<E extends EventInput = EventInput> {
+  #version = -1
+  #uncommitted: E[] = []
+
+  /** A new instance to which the events were applied. */
+  static fromEvents<A extends AggregateRoot<any>>(this: new () => A, events: Iterable<EventInput>): A {
+    const aggregate = new this()
+    for (const event of events) {
+      aggregate.apply(event)
+      aggregate.#version += 1
+    }
+    return aggregate
+  }
+
+  /** Version of the last stored event; -1 when there is none. Raised events do not count. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** Events raised and not stored yet. */
+  get uncommitted(): readonly E[] {
+    return this.#uncommitted
+  }
+
+  /** Changes the state for an event; decides nothing. */
+  abstract apply(event: E): void
+
+  /** Applies a new event and keeps it in `uncommitted`. */
+  protected raise(event: E): void {
+    this.apply(event)
+    this.#uncommitted.push(event)
+  }
+}

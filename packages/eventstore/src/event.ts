@@ -1,0 +1,33 @@
+/** What is appended: plain `{ type, data, metadata? }`. */
+export interface EventInput<Type extends string = string, Data = any> {
+  readonly type: Type
+  readonly data: Data
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Another form of `{ type, data, metadata? }`. */
+export class Event<Type extends string = string, Data = any> implements EventInput<Type, Data> {
+  readonly type: Type
+  readonly data: Data
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+
+  constructor(type: Type, data: Data, metadata?: Readonly<Record<string, unknown>>) {
+    this.type = type
+    this.data = data
+    this.metadata = metadata
+  }
+}
+
+/** An event as it is stored. */
+export interface StoredEvent<Type extends string = string, Data = any> {
+  readonly id: string
+  readonly type: Type
+  readonly streamId: string
+  /** Dense from 0 within the stream. */
+  readonly version: number
+  /** Rises over all streams; need not be dense. */
+  readonly position: number
+  readonly timestamp: number
+  readonly data: Data
+  readonly metadata: Readonly<Record<string, unknown>>
+}
