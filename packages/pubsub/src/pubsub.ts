@@ -1,0 +1,151 @@
+import { openLog, type Log, type LogRecord, type OpenLogOptions, type OutgoingRecord, type Receipt, type TopicDescription, type TopicOptions, type Transaction } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
+
+/** The payload of topics named by a string. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Untyped = any
+
+/** What can go wrong in `@aegis/pubsub`. */
+export type PubSubErrorCode =
+  /** The topic's codec cannot carry the payload. */
+  | 'PAYLOAD_INVALID'
+  /** The topic's name is reserved. */
+  | 'TOPIC_NAME_INVALID'
+
+/** A payload, or a tombstone for a key. */
+export type OutgoingMessage<T = Untyped> = {
+  readonly key?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly partition?: number
+  /** Milliseconds since the epoch. Default: now. */
+  readonly timestamp?: number
+} & ({ readonly payload: T; readonly tombstone?: false } | { readonly key: string; readonly tombstone: true })
+
+export interface PublishResult {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+}
+
+export interface Message<T = Untyped> extends PublishResult {
+  readonly key: string | null
+  /** Without prototype; of equal names the last. All are in `record`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** `undefined` for a tombstone. */
+  readonly payload: T
+  readonly record: LogRecord
+  ack(): void
+}
+
+/** Publishing inside a transaction. */
+export interface PubSubTransaction {
+  /** Offsets are known after the commit. */
+  publish(topic: string, message: OutgoingMessage): Promise<Receipt>
+}
+
+type Codec = TopicDescription['codec']
+
+/** Durable publish and subscribe over a log. */
+export class PubSub implements AsyncDisposable {
+  readonly #log: Log
+  #owned = false
+
+  /** Uses the log and never closes it. */
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** Opens a log, and closes it on `close()`. */
+  static async open(options: OpenLogOptions): Promise<PubSub> {
+    const pubsub = new PubSub(await openLog(options))
+    pubsub.#owned = true
+    return pubsub
+  }
+
+  /** Resolves also when the topic exists with the same settings. */
+  async createTopic(name: string, options?: TopicOptions): Promise<TopicDescription> {
+    checkName(name)
+    return this.#log.createTopic(name, options)
+  }
+
+  /** Resolves when the message is durable. @throws AegisError `PAYLOAD_INVALID`, `TOPIC_UNKNOWN` */
+  async publish(topic: string, message: OutgoingMessage): Promise<PublishResult> {
+    return (await this.publishMany(topic, [message]))[0]!
+  }
+
+  /** All in one commit. */
+  async publishMany(topic: string, messages: readonly OutgoingMessage[]): Promise<PublishResult[]> {
+    checkName(topic)
+    const { codec } = await this.#log.describeTopic(topic)
+    if (messages.length === 0) return []
+    const { positions } = await this.#log.append(topic, messages.map(message => encode(topic, codec, message)))
+    return positions.map(({ partition, offset, timestamp }) => ({ topic, partition, offset, timestamp }))
+  }
+
+  /** What is published after it resolves arrives. */
+  async subscribe<T = Untyped>(topic: string, options?: SubscriptionOptions): Promise<Subscription<Message<T>>> {
+    checkName(topic)
+    const { codec } = await this.#log.describeTopic(topic)
+    return Subscription.open(this.#log, topic, (record, ack) => decode<T>(codec, record, ack), options)
+  }
+
+  /** Publishes become visible with the transaction. */
+  within(tx: Transaction): PubSubTransaction {
+    return {
+      publish: async (topic, message) => {
+        checkName(topic)
+        const { codec } = await this.#log.describeTopic(topic)
+        return tx.append(topic, encode(topic, codec, message))
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#owned) await this.#log.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function checkName(name: string): void {
+  if (name.startsWith('$')) throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
+}
+
+function encode(topic: string, codec: Codec, message: OutgoingMessage): OutgoingRecord {
+  const { key, headers = {}, partition, timestamp } = message
+  return {
+    key: key === undefined ? null : Buffer.from(key),
+    value: message.tombstone === true ? null : encodePayload(topic, codec, message.payload),
+    headers: Object.entries(headers).map(([name, value]) => ({ key: name, value: Buffer.from(value) })),
+    ...(partition !== undefined && { partition }),
+    ...(timestamp !== undefined && { timestamp }),
+  }
+}
+
+function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Array {
+  if (codec === 'bytes' && payload instanceof Uint8Array) return payload
+  if (codec === 'text' && typeof payload === 'string') return Buffer.from(payload)
+  let cause: unknown
+  if (codec === 'json') {
+    try {
+      const text = JSON.stringify(payload) as string | undefined
+      if (text !== undefined) return Buffer.from(text)
+    } catch (error) {
+      cause = error
+    }
+  }
+  throw new AegisError('PAYLOAD_INVALID', `a payload of type ${typeof payload} does not fit topic ${topic}, whose codec is ${codec}`, { cause })
+}
+
+function decode<T>(codec: Codec, record: LogRecord, ack: () => void): Message<T> {
+  const { topic, partition, offset, timestamp, key, value } = record
+  const headers: Record<string, string> = Object.create(null)
+  for (const header of record.headers) headers[header.key] = header.value === null ? '' : Buffer.from(header.value).toString()
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
+  const payload: unknown = value === null ? undefined : codec === 'bytes' ? value : codec === 'text' ? text(value) : JSON.parse(text(value))
+  return { topic, partition, offset, timestamp, key: key === null ? null : text(key), headers, payload: payload as T, record, ack }
+}
