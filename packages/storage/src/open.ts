@@ -11,13 +11,18 @@ export type AbstractDatabase = AbstractLevel<any, any, any>
 export interface LevelOptions {
   /** The folder of the database. It is created when it does not exist; it must be empty or a database of ours. */
   dataDir: string
+  /**
+   * Opens although acknowledged data is missing. What is built on the data (offsets, versions, indexes) may then contradict
+   * itself. Default false: `STORAGE_LOSS`, and nothing in the folder is changed.
+   */
+  allowLoss?: boolean
 }
 
 /**
  * Opens a LevelDB folder, or creates it.
  *
  * @throws AegisError `STORAGE_LOCKED` when it is open elsewhere, `STORAGE_FORMAT` when it is not a database of ours,
- * `STORAGE_LOSS` when its CURRENT is missing, `STORAGE_CORRUPT`, `STORAGE_IO`.
+ * `STORAGE_LOSS` when acknowledged data is missing, `STORAGE_CORRUPT`, `STORAGE_IO`.
  */
 export async function openLevel(options: LevelOptions): Promise<Storage> {
   if (typeof options?.dataDir !== 'string' || options.dataDir === '') {
@@ -25,7 +30,7 @@ export async function openLevel(options: LevelOptions): Promise<Storage> {
   }
   // Imported here, so that a program that uses only the memory storage loads neither the addon nor node:fs.
   const { openFolder } = await import('./level/open-folder.ts')
-  return openFolder(options.dataDir)
+  return openFolder(options.dataDir, options.allowLoss ?? false)
 }
 
 /** A storage that lives as long as the process: for tests and browsers. */
@@ -37,7 +42,8 @@ export async function openMemory(): Promise<Storage> {
 /**
  * Stores data in any abstract-level database; nothing else may write to it. Closing the storage closes the database.
  *
- * What it promises is what the database does: the lock and the checks of the folder belong to {@link openLevel}.
+ * What it promises is what the database does: the lock, the check of the write-ahead logs and the proof that nothing
+ * acknowledged is missing belong to {@link openLevel}.
  */
 export async function openAbstract(db: AbstractDatabase): Promise<Storage> {
   await db.open()

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -71,9 +71,9 @@ describe('a folder', () => {
 
   it('is refused to a second opener in this process and then still to another process', async () => {
     await using storage = await openLevel({ dataDir })
-    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOCKED', details: { pid: process.pid } })
+    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOCKED', details: { processId: process.pid } })
     const program = `import { openLevel } from ${JSON.stringify(join(import.meta.dirname, '../dist/index.js'))}
-      await openLevel({ dataDir: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code, error.details.pid))`
+      await openLevel({ dataDir: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code, error.details.processId))`
     const other = spawnSync(process.execPath, ['--input-type=module', '-e', program, dataDir], { encoding: 'utf8' })
     expect(other.stdout.trim()).toBe(`STORAGE_LOCKED ${process.pid}`)
     await storage.commit([{ type: 'put', key: bytes('k'), value: bytes('v') }])
@@ -96,6 +96,37 @@ describe('a folder', () => {
     const before = (await readdir(dataDir)).sort()
     await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOSS' })
     expect((await readdir(dataDir)).sort()).toEqual(before)
+  })
+
+  const filled = async (): Promise<string> => {
+    const storage = await openLevel({ dataDir })
+    for (let n = 0; n < 50; n++) await storage.commit([{ type: 'put', key: bytes(`${n}`), value: bytes('v'.repeat(100)) }])
+    await storage.close()
+    const logs = (await readdir(dataDir)).filter(name => name.endsWith('.log'))
+    expect(logs).toHaveLength(1)
+    return join(dataDir, logs[0]!)
+  }
+
+  it('with one byte flipped in the middle of the write-ahead log is reported and left as it is', async () => {
+    const log = await filled()
+    const damaged = await readFile(log)
+    damaged[damaged.length >> 1] = damaged[damaged.length >> 1]! ^ 1
+    await writeFile(log, damaged)
+    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOSS' })
+    expect(await readFile(log)).toEqual(damaged)
+    await (await openLevel({ dataDir, allowLoss: true })).close()
+  })
+
+  it.each([0, 0.5, 0.99])('with the write-ahead log cut to %s of its length is reported', async part => {
+    const log = await filled()
+    const whole = await readFile(log)
+    await writeFile(log, whole.subarray(0, Math.floor(whole.length * part)))
+    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOSS' })
+  })
+
+  it('with the write-ahead log deleted is reported', async () => {
+    await rm(await filled())
+    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOSS' })
   })
 
   it('of a newer format is refused by name', async () => {

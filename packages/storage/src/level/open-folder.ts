@@ -1,35 +1,128 @@
-import { mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { chmod, mkdir, readFile, realpath, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
 import { AegisError } from '../errors.ts'
-import { readIdentity } from '../identity.ts'
+import { readCounter, writeIdentity } from '../identity.ts'
 import { SequencedStorage } from '../sequenced-storage.ts'
 import { storageFailure } from '../storage-failure.ts'
 import type { Storage } from '../storage.ts'
-import { openDatabase } from './database.ts'
-import { guardFolder } from './folder-guard.ts'
-import { checkFolder, writeMarker } from './marker.ts'
+import { openDatabase, type Database } from './database.ts'
+import { holdFolder } from './guard.ts'
+import { Journal } from './journal.ts'
+import { findLoss, findShortage, lossError, requiredCounter } from './loss.ts'
+import { beginCreation, completeCreation, readMarker, type Marker } from './marker.ts'
+import { SideFile } from './side-file.ts'
 
-async function openGuarded(folder: string, release: () => Promise<void>): Promise<Storage> {
-  const marker = await checkFolder(folder)
-  const db = await openDatabase(folder, !marker.complete)
+const ownerFile = 'aegis.pid'
+
+/** Opens or creates the database of a folder: guard, marker, logs, LevelDB, counter, in this order. */
+export async function openFolder(dataDir: string, allowLoss: boolean): Promise<Storage> {
+  let letGo: (() => Promise<void>) | undefined
   try {
-    if (!marker.complete) await writeMarker(folder, { ...marker, complete: true })
-    return new SequencedStorage({ db, ...(await readIdentity(db)), release })
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    const folder = await realpath(dataDir)
+    letGo = await holdFolder(folder)
+    if (letGo === undefined) throw await lockedError(folder)
+    return await openHeld(folder, allowLoss, letGo)
+  } catch (error) {
+    if (letGo !== undefined) {
+      await unlink(join(dataDir, ownerFile)).catch(() => undefined)
+      await letGo()
+    }
+    throw storageFailure(error, `Opening ${dataDir}`)
+  }
+}
+
+async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise<void>): Promise<Storage> {
+  const marker = await readMarker(folder)
+  // LevelDB makes its files readable for everyone, so the folder keeps others out.
+  if (marker === undefined) await chmod(folder, 0o700)
+  // For the message of a second opener only; the guard decides.
+  await writeFile(join(folder, ownerFile), `${process.pid}\n`, { mode: 0o600 })
+  const opened = marker?.state === 'ready' ? await openExisting(folder, marker, allowLoss) : await create(folder)
+  const { db, counter, databaseId } = opened
+  let side: SideFile | undefined
+  try {
+    side = SideFile.open(folder, databaseId)
+    const journal = new Journal(folder, side, counter)
+    const held = side
+    const release = async () => {
+      held.close()
+      await unlink(join(folder, ownerFile)).catch(() => undefined)
+      await letGo()
+    }
+    const storage = new SequencedStorage({
+      db,
+      databaseId,
+      counter,
+      committed: (number, durability) => journal.committed(number, durability),
+      flush: number => journal.flush(number),
+      release,
+    })
+    // The counter goes on above what was lost, so that the next open does not find the same loss again.
+    if (opened.lossy) await storage.commit([])
+    return storage
+  } catch (error) {
+    side?.close()
+    await db.close()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly db: Database
+  readonly databaseId: string
+  readonly counter: number
+  readonly lossy: boolean
+}
+
+async function create(folder: string): Promise<Opened> {
+  const marker = await beginCreation(folder)
+  const db = await openDatabase(folder, true)
+  try {
+    await writeIdentity(db, marker.databaseId)
+    const side = SideFile.open(folder, marker.databaseId)
+    side.write(0, 0)
+    side.sync()
+    side.close()
+    await completeCreation(folder, marker)
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+  return { db, databaseId: marker.databaseId, counter: 0, lossy: false }
+}
+
+async function openExisting(folder: string, { databaseId }: Marker, allowLoss: boolean): Promise<Opened> {
+  const acknowledged = SideFile.read(folder, databaseId)
+  if (acknowledged === undefined) {
+    process.emitWarning(`The commit counts beside ${folder} cannot be read; whether all acknowledged data is there is not known.`, {
+      code: 'AEGIS_STORAGE_COUNTS',
+    })
+  }
+  const required = requiredCounter(acknowledged)
+  let loss = await findLoss(folder, required)
+  if (loss !== undefined && !allowLoss) throw lossError(folder, loss)
+  const db = await openDatabase(folder, false)
+  try {
+    const counter = await readCounter(db)
+    loss ??= findShortage(counter, required)
+    if (loss === undefined) return { db, databaseId, counter, lossy: false }
+    if (!allowLoss) throw lossError(folder, loss)
+    process.emitWarning(`Opened ${folder} although data is missing: ${loss.what}`, { code: 'AEGIS_STORAGE_LOSS' })
+    return { db, databaseId, counter: Math.max(counter, required), lossy: true }
   } catch (error) {
     await db.close()
     throw error
   }
 }
 
-/** Guards the folder first: LevelDB must never see one that another opener has. */
-export async function openFolder(dataDir: string): Promise<Storage> {
-  const folder = resolve(dataDir)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const release = await guardFolder(folder)
-  try {
-    return await openGuarded(folder, release)
-  } catch (error) {
-    await release()
-    throw AegisError.is(error) ? error : storageFailure(error, `Opening ${folder}`)
-  }
+async function lockedError(folder: string): Promise<AegisError<'STORAGE_LOCKED'>> {
+  const owner = Number.parseInt(await readFile(join(folder, ownerFile), 'utf8').catch(() => ''), 10)
+  const what =
+    owner === process.pid
+      ? `The folder ${folder} is already open in this process (${owner}). Open it once and give it to both users.`
+      : `The folder ${folder} is open in ${Number.isNaN(owner) ? 'another process' : `process ${owner}`}. ` +
+        'One folder belongs to one process: close it there, or use another folder.'
+  return new AegisError('STORAGE_LOCKED', what, { details: { folder, processId: Number.isNaN(owner) ? undefined : owner } })
 }
