@@ -3,7 +3,6 @@ import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
 
 /** The payload of topics named by a string. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Untyped = any
 
 /** What can go wrong in `@aegis/pubsub`. */
