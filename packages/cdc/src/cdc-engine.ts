@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { openLog, type Follower, type Log, type LogReader, type LogRecord, type OpenLogOptions, type Transaction } from '@aegis/log'
+import {
+  type Follower,
+  type Log,
+  type LogReader,
+  type LogRecord,
+  type OpenLogOptions,
+  openLog,
+  type Transaction,
+} from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { encodeKey, type PrimaryKey } from './primary-key.ts'
 
@@ -92,7 +100,8 @@ function transactionId(tx: Transaction): string {
 }
 
 function jsonRow(row: Row): Row {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new AegisError('ROW_INVALID', 'a row must be an object')
+  if (typeof row !== 'object' || row === null || Array.isArray(row))
+    throw new AegisError('ROW_INVALID', 'a row must be an object')
   try {
     return JSON.parse(JSON.stringify(row))
   } catch (cause) {
@@ -124,7 +133,8 @@ class TransactionTable implements TableWriter {
   async insert(row: Row) {
     const newRow = jsonRow(row)
     const key = await this.#keyOf(newRow)
-    if ((await this.get(key)) !== undefined) throw this.#error('ROW_EXISTS', key, 'is there already: update or upsert it')
+    if ((await this.get(key)) !== undefined)
+      throw this.#error('ROW_EXISTS', key, 'is there already: update or upsert it')
     this.#write('insert', key, undefined, newRow)
   }
 
@@ -157,7 +167,11 @@ class TransactionTable implements TableWriter {
     for await (const record of this.#tx.scan(topicOf(this.#name))) if (record.key![0] !== 0) keys.push(record.key!)
     this.#write('truncate', null, undefined, undefined)
     // The feed leaves tombstones out: the change is the record before them.
-    if (keys.length > 0) this.#tx.append(topicOf(this.#name), keys.map(key => ({ key, value: null })))
+    if (keys.length > 0)
+      this.#tx.append(
+        topicOf(this.#name),
+        keys.map(key => ({ key, value: null })),
+      )
   }
 
   get(key: PrimaryKey) {
@@ -175,7 +189,8 @@ class TransactionTable implements TableWriter {
 
   async #keyOf(row: Row): Promise<PrimaryKey> {
     const stored = await this.#tx.getState(space, bytes(this.#name))
-    if (stored === undefined) throw new AegisError('CDC_INVALID', `table ${this.#name} was not made: call table() first`)
+    if (stored === undefined)
+      throw new AegisError('CDC_INVALID', `table ${this.#name} was not made: call table() first`)
     const field = Buffer.from(stored).toString('utf8')
     const key = Object.hasOwn(row, field) ? row[field] : undefined
     encodeKey(key)
@@ -183,7 +198,9 @@ class TransactionTable implements TableWriter {
   }
 
   #error(code: CdcErrorCode, key: PrimaryKey, text: string) {
-    return new AegisError(code, `row ${JSON.stringify(key)} of table ${this.#name} ${text}`, { details: { table: this.#name, key } })
+    return new AegisError(code, `row ${JSON.stringify(key)} of table ${this.#name} ${text}`, {
+      details: { table: this.#name, key },
+    })
   }
 }
 
@@ -197,13 +214,27 @@ export class Table implements TableWriter {
     this.name = name
   }
 
-  insert(row: Row) { return this.#run(table => table.insert(row)) }
-  update(key: PrimaryKey, patch: Row) { return this.#run(table => table.update(key, patch)) }
-  upsert(row: Row) { return this.#run(table => table.upsert(row)) }
-  delete(key: PrimaryKey) { return this.#run(table => table.delete(key)) }
-  truncate() { return this.#run(table => table.truncate()) }
-  async get(key: PrimaryKey) { return getRow(this.#log, this.name, key) }
-  scan(): AsyncIterable<Row> { return scanRows(this.#log, this.name) }
+  insert(row: Row) {
+    return this.#run(table => table.insert(row))
+  }
+  update(key: PrimaryKey, patch: Row) {
+    return this.#run(table => table.update(key, patch))
+  }
+  upsert(row: Row) {
+    return this.#run(table => table.upsert(row))
+  }
+  delete(key: PrimaryKey) {
+    return this.#run(table => table.delete(key))
+  }
+  truncate() {
+    return this.#run(table => table.truncate())
+  }
+  async get(key: PrimaryKey) {
+    return getRow(this.#log, this.name, key)
+  }
+  scan(): AsyncIterable<Row> {
+    return scanRows(this.#log, this.name)
+  }
 
   #run(work: (table: TransactionTable) => Promise<void>): Promise<void> {
     return this.#log.transaction(tx => work(new TransactionTable(tx, this.name)), { retries: 100 })
@@ -230,14 +261,17 @@ export class CdcEngine {
 
   /** Makes a table, or resolves when it exists with the same primary key. @throws AegisError `TABLE_EXISTS` */
   async table(name: string, { primaryKey }: { primaryKey: string }): Promise<Table> {
-    if (typeof name !== 'string' || name === '') throw new AegisError('CDC_INVALID', 'a table needs a name that is not empty')
-    if (typeof primaryKey !== 'string' || !primaryKey.isWellFormed()) throw new AegisError('CDC_INVALID', `primaryKey of table ${name}: name a field`)
+    if (typeof name !== 'string' || name === '')
+      throw new AegisError('CDC_INVALID', 'a table needs a name that is not empty')
+    if (typeof primaryKey !== 'string' || !primaryKey.isWellFormed())
+      throw new AegisError('CDC_INVALID', `primaryKey of table ${name}: name a field`)
     await this.#log.createTopic(topicOf(name), { keyed: 'latest' })
     await this.#log.transaction(async tx => {
       const stored = await tx.getState(space, bytes(name))
       if (stored === undefined) return tx.putState(space, bytes(name), bytes(primaryKey))
       const existing = Buffer.from(stored).toString('utf8')
-      if (existing !== primaryKey) throw new AegisError('TABLE_EXISTS', `table ${name} exists with primaryKey ${existing}, not ${primaryKey}`)
+      if (existing !== primaryKey)
+        throw new AegisError('TABLE_EXISTS', `table ${name} exists with primaryKey ${existing}, not ${primaryKey}`)
     })
     return new Table(this.#log, name)
   }
@@ -245,9 +279,12 @@ export class CdcEngine {
   /** The changes of a table. The start is fixed when it resolves. */
   async subscribe(name: string, options: SubscribeChangesOptions = {}): Promise<ChangeSubscription> {
     const { operations: wanted, includeOldValues = false, from = 'latest', signal } = options
-    for (const op of wanted ?? []) if (!operations.includes(op)) throw new AegisError('CDC_INVALID', `operation ${op}: give ${operations.join(', ')}`)
+    for (const op of wanted ?? [])
+      if (!operations.includes(op))
+        throw new AegisError('CDC_INVALID', `operation ${op}: give ${operations.join(', ')}`)
     const start = from === 'earliest' ? 0 : from === 'latest' ? undefined : from.position
-    if (start !== undefined && !(Number.isSafeInteger(start) && start >= 0)) throw new AegisError('CDC_INVALID', "from: give 'latest', 'earliest' or { position }")
+    if (start !== undefined && !(Number.isSafeInteger(start) && start >= 0))
+      throw new AegisError('CDC_INVALID', "from: give 'latest', 'earliest' or { position }")
     const topic = topicOf(name)
     await this.#log.describeTopic(topic)
     const positions = new Map([[0, start ?? this.#log.endOffset(topic)]])

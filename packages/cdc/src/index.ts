@@ -1,6 +1,5 @@
 export {
   CdcEngine,
-  Table,
   type CdcErrorCode,
   type CdcTransaction,
   type ChangeEvent,
@@ -8,5 +7,6 @@ export {
   type Operation,
   type Row,
   type SubscribeChangesOptions,
+  Table,
   type TableWriter,
 } from './cdc-engine.ts'

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { openLog, type ExpectedVersion, type Follower, type KeyedRecord, type Log, type LogReader, type LogRecord, type OpenLogOptions, type Transaction } from '@aegis/log'
+import {
+  type ExpectedVersion,
+  type Follower,
+  type KeyedRecord,
+  type Log,
+  type LogReader,
+  type LogRecord,
+  type OpenLogOptions,
+  openLog,
+  type Transaction,
+} from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventInput, StoredEvent } from './event.ts'
 
@@ -32,7 +42,11 @@ export interface EventSubscription extends AsyncIterable<StoredEvent> {
 
 /** The event store inside a transaction. */
 export interface EventTransaction {
-  append(streamId: string, events: EventInput | readonly EventInput[], options?: AppendEventsOptions): Promise<{ version: number }>
+  append(
+    streamId: string,
+    events: EventInput | readonly EventInput[],
+    options?: AppendEventsOptions,
+  ): Promise<{ version: number }>
   load(streamId: string, options?: { from?: number; limit?: number }): Promise<StoredEvent[]>
 }
 
@@ -70,26 +84,47 @@ function decode(record: LogRecord | KeyedRecord): StoredEvent {
   return { id, type, streamId, version, position: record.offset, timestamp: record.timestamp, data, metadata }
 }
 
-async function loadFrom(reader: LogReader, streamId: string, options: { from?: number; limit?: number } = {}): Promise<StoredEvent[]> {
+async function loadFrom(
+  reader: LogReader,
+  streamId: string,
+  options: { from?: number; limit?: number } = {},
+): Promise<StoredEvent[]> {
   return (await reader.history(topic, streamKey(streamId), options)).map(decode)
 }
 
-async function appendTo(tx: Transaction, streamId: string, events: EventInput | readonly EventInput[], options: AppendEventsOptions) {
+async function appendTo(
+  tx: Transaction,
+  streamId: string,
+  events: EventInput | readonly EventInput[],
+  options: AppendEventsOptions,
+) {
   const key = streamKey(streamId)
   const list: readonly EventInput[] = Array.isArray(events) ? events : [events as EventInput]
   const expected = options.expectedVersion ?? 'any'
-  if (typeof expected === 'number' ? !Number.isSafeInteger(expected) || expected < 0 : !['any', 'no-stream', 'stream-exists'].includes(expected)) {
+  if (
+    typeof expected === 'number'
+      ? !Number.isSafeInteger(expected) || expected < 0
+      : !['any', 'no-stream', 'stream-exists'].includes(expected)
+  ) {
     throw invalid(`expectedVersion ${String(expected)}: give 'any', 'no-stream', 'stream-exists' or a version from 0`)
   }
   const last = (await tx.get(topic, key))?.version
   const actual = last ?? 'no-stream'
   if (expected !== 'any' && (expected === 'stream-exists' ? last === undefined : actual !== expected)) {
-    throw new AegisError('VERSION_CONFLICT', `stream ${streamId} is at ${actual}, expected ${expected}: load it again and decide anew`, {
-      details: { streamId, expected, actual },
-    })
+    throw new AegisError(
+      'VERSION_CONFLICT',
+      `stream ${streamId} is at ${actual}, expected ${expected}: load it again and decide anew`,
+      {
+        details: { streamId, expected, actual },
+      },
+    )
   }
   const first = (last ?? -1) + 1
-  if (list.length > 0) tx.append(topic, list.map((event, i) => ({ key, value: encode(event, first + i, options) })))
+  if (list.length > 0)
+    tx.append(
+      topic,
+      list.map((event, i) => ({ key, value: encode(event, first + i, options) })),
+    )
   return { version: first + list.length - 1 }
 }
 
@@ -116,7 +151,11 @@ export class EventStore {
    * Appends events in one commit; `version` is that of the stream's last event, -1 for none.
    * @throws AegisError `VERSION_CONFLICT`, `EVENT_INVALID`
    */
-  async append(streamId: string, events: EventInput | readonly EventInput[], options: AppendEventsOptions = {}): Promise<{ version: number }> {
+  async append(
+    streamId: string,
+    events: EventInput | readonly EventInput[],
+    options: AppendEventsOptions = {},
+  ): Promise<{ version: number }> {
     await this.#prepare()
     return this.#log.transaction(tx => appendTo(tx, streamId, events, options), { retries: 100 })
   }
@@ -128,11 +167,15 @@ export class EventStore {
   }
 
   /** Events of a stream, or of all whose id starts with what is before the `*` at the end. The start is fixed when it resolves. */
-  async subscribe(streams: string, { from = 'earliest', signal }: SubscribeEventsOptions = {}): Promise<EventSubscription> {
+  async subscribe(
+    streams: string,
+    { from = 'earliest', signal }: SubscribeEventsOptions = {},
+  ): Promise<EventSubscription> {
     const prefix = streams.endsWith('*') ? streams.slice(0, -1) : undefined
     if (prefix !== '') streamKey(prefix ?? streams)
     const start = from === 'earliest' ? 0 : from === 'latest' ? undefined : from.position
-    if (start !== undefined && !(Number.isSafeInteger(start) && start >= 0)) throw invalid(`from ${JSON.stringify(from)}: give 'earliest', 'latest' or { position }`)
+    if (start !== undefined && !(Number.isSafeInteger(start) && start >= 0))
+      throw invalid(`from ${JSON.stringify(from)}: give 'earliest', 'latest' or { position }`)
     await this.#prepare()
     const positions = new Map([[0, start ?? this.#log.endOffset(topic)]])
     const follower = this.#log.follow(topic, signal === undefined ? { positions } : { positions, signal })

@@ -1,8 +1,8 @@
 export { AggregateRoot } from './aggregate-root.ts'
 export { Event, type EventInput, type StoredEvent } from './event.ts'
 export {
-  EventStore,
   type AppendEventsOptions,
+  EventStore,
   type EventStoreErrorCode,
   type EventSubscription,
   type SubscribeEventsOptions,

@@ -11,7 +11,9 @@ class Account extends AggregateRoot {
 test('appends, conflicts, loads and replays', async () => {
   await using store = await EventStore.open({ memory: true })
   expect(await store.load('a')).toEqual([])
-  await store.append('a', [new Event('In', { amount: 1 }), { type: 'In', data: { amount: 2 } }], { expectedVersion: 'no-stream' })
+  await store.append('a', [new Event('In', { amount: 1 }), { type: 'In', data: { amount: 2 } }], {
+    expectedVersion: 'no-stream',
+  })
   await expect(store.append('a', new Event('In', {}), { expectedVersion: 0 })).rejects.toMatchObject({
     code: 'VERSION_CONFLICT',
     details: { expected: 0, actual: 1 },

@@ -8,7 +8,10 @@ function parse(option: string, value: number | string, units: Readonly<Record<st
   const unit = match === null ? undefined : Object.hasOwn(units, match[2]!) ? units[match[2]!] : undefined
   const result = typeof value === 'number' ? value : unit === undefined ? Number.NaN : Number(match![1]) * unit
   if (!Number.isSafeInteger(result) || result < 0) {
-    throw new AegisError('LOG_INVALID', `${option} is ${JSON.stringify(value)}: give a whole number or a text such as '5${Object.keys(units)[2]}' (${Object.keys(units).join(', ')})`)
+    throw new AegisError(
+      'LOG_INVALID',
+      `${option} is ${JSON.stringify(value)}: give a whole number or a text such as '5${Object.keys(units)[2]}' (${Object.keys(units).join(', ')})`,
+    )
   }
   return result
 }

@@ -1,8 +1,5 @@
-export { decodeRecordBatch, encodeRecordBatch } from './record-batch.ts'
-export { partitionForKey } from './partitioner.ts'
 export { parseDuration, parseSize } from './duration.ts'
-export { openLog, type OpenLogOptions } from './embedded/open.ts'
-export type { BatchRecord, RecordBatch } from './record-batch.ts'
+export { type OpenLogOptions, openLog } from './embedded/open.ts'
 export type { LogErrorCode } from './errors.ts'
 export type {
   AppendOptions,
@@ -31,3 +28,6 @@ export type {
   Transaction,
   TransactionOptions,
 } from './log.ts'
+export { partitionForKey } from './partitioner.ts'
+export type { BatchRecord, RecordBatch } from './record-batch.ts'
+export { decodeRecordBatch, encodeRecordBatch } from './record-batch.ts'

@@ -1,6 +1,15 @@
 // One storage for everything: the first byte says what a key is, and no name or key of a user can reach into
 // another's, because each is escaped and ended (0x00 as 00 FF, the end as 00 00), which also keeps byte order.
-export const Space = { topic: 0x10, counter: 0x11, batch: 0x20, latest: 0x30, head: 0x40, history: 0x41, group: 0x50, state: 0x60 } as const
+export const Space = {
+  topic: 0x10,
+  counter: 0x11,
+  batch: 0x20,
+  latest: 0x30,
+  head: 0x40,
+  history: 0x41,
+  group: 0x50,
+  state: 0x60,
+} as const
 
 export function escaped(bytes: Uint8Array): Uint8Array {
   let zeros = 0
@@ -24,7 +33,7 @@ export function unescaped(bytes: Uint8Array, at: number): Uint8Array {
   return Uint8Array.from(out)
 }
 
-const join = (...parts: (Uint8Array | number[])[]): Uint8Array => 
+const join = (...parts: (Uint8Array | number[])[]): Uint8Array =>
   Buffer.concat(parts.map(part => (Array.isArray(part) ? Uint8Array.from(part) : part)))
 export const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
 export function u32(value: number): Uint8Array {
@@ -37,20 +46,25 @@ export function u64(value: number): Uint8Array {
   out.writeBigUInt64BE(BigInt(value))
   return out
 }
-export const readU64 = (bytes: Uint8Array, at: number): number => Number(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readBigUInt64BE(at))
+export const readU64 = (bytes: Uint8Array, at: number): number =>
+  Number(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readBigUInt64BE(at))
 
 export const topicKey = (name: string): Uint8Array => join([Space.topic], text(name))
 export const counterKey = (topicId: number): Uint8Array => join([Space.counter], u32(topicId))
 export const batchKey = (topicId: number, partition: number, lastOffset: number): Uint8Array =>
   join([Space.batch], u32(topicId), u32(partition), u64(lastOffset))
-export const latestKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.latest], u32(topicId), escaped(key))
+export const latestKey = (topicId: number, key: Uint8Array): Uint8Array =>
+  join([Space.latest], u32(topicId), escaped(key))
 export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.head], u32(topicId), escaped(key))
 export const historyKey = (topicId: number, key: Uint8Array, lastVersion: number): Uint8Array =>
   join([Space.history], u32(topicId), escaped(key), u64(lastVersion))
 export const groupKey = (topicId: number, groupId: string, partition: number): Uint8Array =>
   join([Space.group], u32(topicId), escaped(text(groupId)), u32(partition))
 export const stateKey = (space: string, key: Uint8Array): Uint8Array => join([Space.state], escaped(text(space)), key)
-export const topicRange = (space: number, topicId: number): { gte: Uint8Array; lt: Uint8Array } => ({ gte: join([space], u32(topicId)), lt: join([space], u32(topicId + 1)) })
+export const topicRange = (space: number, topicId: number): { gte: Uint8Array; lt: Uint8Array } => ({
+  gte: join([space], u32(topicId)),
+  lt: join([space], u32(topicId + 1)),
+})
 
 /** The first key after all keys that start with `prefix`. */
 export function afterPrefix(prefix: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
-import { crc32c } from '@node-rs/crc32'
-import { AegisError } from '@aegis/storage'
 import { isUtf8 } from 'node:buffer'
+import { AegisError } from '@aegis/storage'
+import { crc32c } from '@node-rs/crc32'
 import type { Header } from './log.ts'
 
 /** A record as a batch holds it. */
@@ -186,7 +186,9 @@ export function encodeRecordBatch(records: readonly BatchRecordInput[], options:
     }
     const delta = offset - baseOffset
     if (!Number.isSafeInteger(offset) || delta <= lastDelta || delta > maxInt32) {
-      throw refused(`offset of record ${i} is ${offset}: offsets rise strictly and are within ${maxInt32} of ${baseOffset}`)
+      throw refused(
+        `offset of record ${i} is ${offset}: offsets rise strictly and are within ${maxInt32} of ${baseOffset}`,
+      )
     }
     lastDelta = delta
     if (timestamp > maxTimestamp) maxTimestamp = timestamp

@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeRecordBatch, encodeRecordBatch, openLog, partitionForKey, type Log, type LogRecord } from '../src/index.ts'
+import {
+  decodeRecordBatch,
+  encodeRecordBatch,
+  type Log,
+  type LogRecord,
+  openLog,
+  partitionForKey,
+} from '../src/index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (value: Uint8Array | null | undefined): string => Buffer.from(value ?? bytes('(none)')).toString()
@@ -19,7 +26,9 @@ describe('a topic', () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 3 })
     const receipts = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => log.append('t', { key: bytes(`k${i % 5}`), value: bytes(`${i}`), headers: [{ key: 'h', value: null }] })),
+      Array.from({ length: 30 }, (_, i) =>
+        log.append('t', { key: bytes(`k${i % 5}`), value: bytes(`${i}`), headers: [{ key: 'h', value: null }] }),
+      ),
     )
     expect(receipts.map(receipt => receipt.positions[0]!.offset)).toEqual(Array.from({ length: 30 }, (_, i) => i))
     for (let partition = 0; partition < 3; partition++) {
@@ -48,9 +57,14 @@ describe('a topic', () => {
 
   it('can be created twice with the same settings, and says what differs otherwise', async () => {
     await using log = await openLog({ memory: true })
-    const [first, second] = await Promise.all([log.createTopic('t', { retention: '7d' }), log.createTopic('t', { retention: '7d' })])
+    const [first, second] = await Promise.all([
+      log.createTopic('t', { retention: '7d' }),
+      log.createTopic('t', { retention: '7d' }),
+    ])
     expect(second.incarnation).toBe(first.incarnation)
-    await expect(log.createTopic('t', { retention: '8d' })).rejects.toThrow(/TOPIC|retention is 604800000, asked for 691200000/)
+    await expect(log.createTopic('t', { retention: '8d' })).rejects.toThrow(
+      /TOPIC|retention is 604800000, asked for 691200000/,
+    )
   })
 
   it('refuses bad names, options, partitions and sizes, and stores nothing of them', async () => {
@@ -62,7 +76,9 @@ describe('a topic', () => {
     await expect(log.createTopic('t', { retention: '7 weeks' })).rejects.toThrow(/retention/)
     await log.createTopic('t', { maxMessageSize: 10 })
     await expect(log.append('t', { value: bytes('12345678901') })).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
-    await expect(log.append('t', { value: bytes('1'), partition: 1 })).rejects.toMatchObject({ code: 'PARTITION_UNKNOWN' })
+    await expect(log.append('t', { value: bytes('1'), partition: 1 })).rejects.toMatchObject({
+      code: 'PARTITION_UNKNOWN',
+    })
     await expect(log.append('constructor', { value: null })).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' })
     expect(await everything(log, 't')).toEqual([])
   })
@@ -85,7 +101,11 @@ describe('a topic', () => {
     await log.commitPosition({ groupId: 'g', topic: 't', partition: 0, offset: 1 })
     await log.deleteTopic('t')
     await log.createTopic('t', { keyed: 'latest' })
-    expect([await everything(log, 't'), await log.get('t', bytes('k')), await log.committed('g', 't', 0)]).toEqual([[], undefined, undefined])
+    expect([await everything(log, 't'), await log.get('t', bytes('k')), await log.committed('g', 't', 0)]).toEqual([
+      [],
+      undefined,
+      undefined,
+    ])
   })
 })
 
@@ -93,8 +113,16 @@ describe('a follower', () => {
   it('goes from what is stored to what is appended, without gap or repeat, and ends when closed', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 2 })
-    await log.append('t', [0, 1].map(partition => ({ value: bytes(`old${partition}`), partition })))
-    const follower = log.follow('t', { positions: new Map([[0, 0], [1, 0]]) })
+    await log.append(
+      't',
+      [0, 1].map(partition => ({ value: bytes(`old${partition}`), partition })),
+    )
+    const follower = log.follow('t', {
+      positions: new Map([
+        [0, 0],
+        [1, 0],
+      ]),
+    })
     const seen: string[] = []
     const running = (async () => {
       for (let page; (page = await follower.next()) !== undefined; ) {
@@ -118,7 +146,9 @@ describe('a follower', () => {
 
 describe('keyed topics', () => {
   it('latest: keeps the last record of a key, and no key sees another, whatever its bytes', async () => {
-    const key = fc.uint8Array({ maxLength: 3, minLength: 1 }).map(array => array.map(byte => (byte % 3 === 2 ? 255 : byte % 3)))
+    const key = fc
+      .uint8Array({ maxLength: 3, minLength: 1 })
+      .map(array => array.map(byte => (byte % 3 === 2 ? 255 : byte % 3)))
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(key, fc.boolean()), { maxLength: 30 }), async writes => {
         await using log = await openLog({ memory: true })
@@ -130,7 +160,8 @@ describe('keyed topics', () => {
           else model.set(Buffer.from(key).toString('hex'), `${at}`)
         }
         const found: [string, string][] = []
-        for await (const record of log.scan('t')) found.push([Buffer.from(record.key!).toString('hex'), text(record.value)])
+        for await (const record of log.scan('t'))
+          found.push([Buffer.from(record.key!).toString('hex'), text(record.value)])
         expect(found).toEqual([...model].sort(([a], [b]) => (a < b ? -1 : 1)))
       }),
       { numRuns: 50 },
@@ -141,12 +172,25 @@ describe('keyed topics', () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { keyed: 'history' })
     const key = bytes('account')
-    await log.append('t', [{ key, value: bytes('a') }, { key, value: bytes('b') }], { expected: 'no-stream' })
-    const rivals = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => log.append('t', { key, value: bytes(`r${i}`) }, { expected: 1 })))
+    await log.append(
+      't',
+      [
+        { key, value: bytes('a') },
+        { key, value: bytes('b') },
+      ],
+      { expected: 'no-stream' },
+    )
+    const rivals = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, i) => log.append('t', { key, value: bytes(`r${i}`) }, { expected: 1 })),
+    )
     expect(rivals.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const lost = rivals.find(({ status }) => status === 'rejected') as PromiseRejectedResult
     expect(lost.reason).toMatchObject({ code: 'VERSION_CONFLICT', details: { expected: 1, actual: 2 } })
-    expect((await log.history('t', key)).map(record => `${record.version}${text(record.value)}`)).toEqual(['0a', '1b', '2r0'])
+    expect((await log.history('t', key)).map(record => `${record.version}${text(record.value)}`)).toEqual([
+      '0a',
+      '1b',
+      '2r0',
+    ])
     expect(values(await log.history('t', key, { from: 1, limit: 1 }))).toEqual(['b'])
     expect(await log.history('t', bytes('accoun'))).toEqual([])
   })
@@ -165,7 +209,11 @@ describe('a transaction', () => {
       throw new Error('no')
     })
     await expect(work).rejects.toThrow('no')
-    expect([await everything(log, 'a'), await log.get('rows', bytes('k')), await log.getState('s', bytes('x'))]).toEqual([[], undefined, undefined])
+    expect([
+      await everything(log, 'a'),
+      await log.get('rows', bytes('k')),
+      await log.getState('s', bytes('x')),
+    ]).toEqual([[], undefined, undefined])
     const receipt = await log.transaction(tx => {
       tx.putState('s', bytes('x'), bytes('y'))
       tx.commitPosition({ groupId: 'g', topic: 'a', partition: 0, offset: 9 })
@@ -182,7 +230,10 @@ describe('a transaction', () => {
     await using log = await openLog({ memory: true })
     const key = bytes('n')
     const add = (): Promise<void> =>
-      log.transaction(async tx => tx.putState('s', key, bytes(`${Number(text((await tx.getState('s', key)) ?? bytes('0'))) + 1}`)), { retries: 100 })
+      log.transaction(
+        async tx => tx.putState('s', key, bytes(`${Number(text((await tx.getState('s', key)) ?? bytes('0'))) + 1}`)),
+        { retries: 100 },
+      )
     await Promise.all(Array.from({ length: 20 }, add))
     expect(text(await log.getState('s', key))).toBe('20')
   })
@@ -211,7 +262,11 @@ describe('a group', () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 4 })
     const revoked: number[] = []
-    const first = await log.join({ groupId: 'g', topic: 't', onAssignment: async change => void revoked.push(...change.revoked) })
+    const first = await log.join({
+      groupId: 'g',
+      topic: 't',
+      onAssignment: async change => void revoked.push(...change.revoked),
+    })
     expect(first.partitions.size).toBe(4)
     const second = await log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
     expect([first.partitions.size, second.partitions.size, revoked.length]).toEqual([2, 2, 2])
@@ -226,30 +281,40 @@ describe('record batches', () => {
   it('come back as they went in, and no flipped byte of the checked part passes', () => {
     const headers = fc.array(fc.record({ key: fc.string({ unit: 'grapheme' }), value: fc.option(fc.uint8Array()) }))
     const blob = fc.option(fc.uint8Array())
-    const record = fc.record({ timestamp: fc.integer({ min: -(2 ** 48), max: 2 ** 48 }), key: blob, value: blob, headers })
+    const record = fc.record({
+      timestamp: fc.integer({ min: -(2 ** 48), max: 2 ** 48 }),
+      key: blob,
+      value: blob,
+      headers,
+    })
     fc.assert(
-      fc.property(fc.array(record, { minLength: 1, maxLength: 5 }), fc.nat(2 ** 31), fc.nat(), (records, baseOffset, place) => {
-        const encoded = encodeRecordBatch(records, { baseOffset })
-        const plain = (bytes: Uint8Array | null): number[] | null => bytes && [...bytes]
-        const shown = decodeRecordBatch(encoded).records.map(({ timestamp, key, value, headers: list }) => ({
-          timestamp,
-          key: plain(key),
-          value: plain(value),
-          headers: list.map(header => ({ key: header.key, value: plain(header.value) })),
-        }))
-        expect(shown).toEqual(
-          records.map(({ timestamp, key, value, headers: list }) => ({
+      fc.property(
+        fc.array(record, { minLength: 1, maxLength: 5 }),
+        fc.nat(2 ** 31),
+        fc.nat(),
+        (records, baseOffset, place) => {
+          const encoded = encodeRecordBatch(records, { baseOffset })
+          const plain = (bytes: Uint8Array | null): number[] | null => bytes && [...bytes]
+          const shown = decodeRecordBatch(encoded).records.map(({ timestamp, key, value, headers: list }) => ({
             timestamp,
             key: plain(key),
             value: plain(value),
             headers: list.map(header => ({ key: header.key, value: plain(header.value) })),
-          })),
-        )
-        const damaged = Buffer.from(encoded)
-        const at = 16 + (place % (encoded.length - 16))
-        damaged[at] = damaged[at]! ^ 0x10
-        expect(() => decodeRecordBatch(damaged)).toThrowError(expect.objectContaining({ code: 'BATCH_INVALID' }))
-      }),
+          }))
+          expect(shown).toEqual(
+            records.map(({ timestamp, key, value, headers: list }) => ({
+              timestamp,
+              key: plain(key),
+              value: plain(value),
+              headers: list.map(header => ({ key: header.key, value: plain(header.value) })),
+            })),
+          )
+          const damaged = Buffer.from(encoded)
+          const at = 16 + (place % (encoded.length - 16))
+          damaged[at] = damaged[at]! ^ 0x10
+          expect(() => decodeRecordBatch(damaged)).toThrowError(expect.objectContaining({ code: 'BATCH_INVALID' }))
+        },
+      ),
     )
   })
 
@@ -272,7 +337,9 @@ describe('kill -9', () => {
       }`
     let acknowledged = -1
     for (const after of [1, 20, 55]) {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', program, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program, dataDir], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       let seen = 0
       for await (const line of createInterface({ input: child.stdout })) {
         acknowledged = Math.max(acknowledged, Number(line))

@@ -1,9 +1,14 @@
+import { createRequire } from 'node:module'
 import { AegisError } from '@aegis/storage'
 import { crc32c } from '@node-rs/crc32'
 import fc from 'fast-check'
-import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
-import { decodeRecordBatch, encodeRecordBatch, type BatchRecordInput, type RecordBatchOptions } from '../src/record-batch.ts'
+import {
+  type BatchRecordInput,
+  decodeRecordBatch,
+  encodeRecordBatch,
+  type RecordBatchOptions,
+} from '../src/record-batch.ts'
 
 const require = createRequire(import.meta.url)
 const { RecordBatch: encodeWithKafkajs } = require('kafkajs/src/protocol/recordBatch/v0/index.js')
@@ -235,7 +240,11 @@ describe('damage', () => {
     ['a varint of six bytes', batchOf(1, 0, [0x80, 0x80, 0x80, 0x80, 0x80, 0, 0]), /longer than 32 bits/],
     ['a delta of 11 bytes', batchOf(1, 0, [32, 0, ...Array<number>(10).fill(0x80), 0, 0, 1, 1, 0]), /64 bits/],
     ['a delta beyond 64 bits', batchOf(1, 0, [30, 0, ...Array<number>(9).fill(0xff), 2, 0, 1, 1, 0]), /64 bits/],
-    ['a record timestamp beyond 2^53', batchOf(1, 0, [30, 0, ...Array<number>(9).fill(0xff), 1, 0, 1, 1, 0]), /timestamp/],
+    [
+      'a record timestamp beyond 2^53',
+      batchOf(1, 0, [30, 0, ...Array<number>(9).fill(0xff), 1, 0, 1, 1, 0]),
+      /timestamp/,
+    ],
     ['the same offset twice', batchOf(2, 1, good, good), /out of order/],
     ['a negative offset delta', batchOf(1, 0, [12, 0, 0, 1, 1, 1, 0]), /out of order/],
     ['an offset past the last', batchOf(1, 0, [12, 0, 0, 2, 1, 1, 0]), /out of order/],
@@ -261,7 +270,14 @@ describe('what a batch cannot hold', () => {
     ['a fraction as timestamp', [{ value: null, timestamp: 0.5 }], { baseOffset: 0 }],
     ['no number as timestamp', [{ value: null, timestamp: Number.NaN }], { baseOffset: 0 }],
     ['an offset below the base', [{ ...one, offset: 4 }], { baseOffset: 5 }],
-    ['the same offset twice', [{ ...one, offset: 5 }, { ...one, offset: 5 }], { baseOffset: 5 }],
+    [
+      'the same offset twice',
+      [
+        { ...one, offset: 5 },
+        { ...one, offset: 5 },
+      ],
+      { baseOffset: 5 },
+    ],
     ['an offset too far from the base', [{ ...one, offset: 2 ** 31 }], { baseOffset: 0 }],
     ['offsets beyond 2^53', [one, one], { baseOffset: Number.MAX_SAFE_INTEGER }],
     ['a lone surrogate as header key', [{ ...one, headers: [{ key: '\ud800', value: null }] }], { baseOffset: 0 }],
@@ -304,13 +320,19 @@ describe('kafkajs', () => {
   })
 
   it('writes what is read here', async () => {
-    const kafkajsPayload = fc.option(fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes)), { nil: null })
+    const kafkajsPayload = fc.option(
+      fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes)),
+      { nil: null },
+    )
     const record = fc.record({
       key: kafkajsPayload,
       value: kafkajsPayload,
       later: fc.oneof(fc.nat(1000), fc.nat(2_000_000_000)),
       gap: fc.integer({ min: 1, max: 1000 }),
-      values: fc.array(fc.uint8Array({ maxLength: 20 }).map(bytes => Buffer.from(bytes)), { maxLength: 3 }),
+      values: fc.array(
+        fc.uint8Array({ maxLength: 20 }).map(bytes => Buffer.from(bytes)),
+        { maxLength: 3 },
+      ),
     })
     const timestamps = fc.integer({ min: 0, max: 2_000_000_000_000 })
     await fc.assert(
@@ -326,7 +348,13 @@ describe('kafkajs', () => {
           producerEpoch: 3,
           firstSequence: 44,
           records: placed.map(({ key, value, later, delta, values }) =>
-            encodeRecordWithKafkajs({ offsetDelta: delta, timestampDelta: later, key, value, headers: { größe: values } }),
+            encodeRecordWithKafkajs({
+              offsetDelta: delta,
+              timestampDelta: later,
+              key,
+              value,
+              headers: { größe: values },
+            }),
           ),
         })
         const decoded = decodeRecordBatch(encoder.buffer)

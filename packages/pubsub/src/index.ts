@@ -1,2 +1,2 @@
-export { PubSub } from './pubsub.ts'
 export type { Message, OutgoingMessage, PublishResult, PubSubErrorCode, PubSubTransaction, Untyped } from './pubsub.ts'
+export { PubSub } from './pubsub.ts'

@@ -1,4 +1,14 @@
-import { openLog, type Log, type LogRecord, type OpenLogOptions, type OutgoingRecord, type Receipt, type TopicDescription, type TopicOptions, type Transaction } from '@aegis/log'
+import {
+  type Log,
+  type LogRecord,
+  type OpenLogOptions,
+  type OutgoingRecord,
+  openLog,
+  type Receipt,
+  type TopicDescription,
+  type TopicOptions,
+  type Transaction,
+} from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
 
@@ -79,7 +89,10 @@ export class PubSub implements AsyncDisposable {
     checkName(topic)
     const { codec } = await this.#log.describeTopic(topic)
     if (messages.length === 0) return []
-    const { positions } = await this.#log.append(topic, messages.map(message => encode(topic, codec, message)))
+    const { positions } = await this.#log.append(
+      topic,
+      messages.map(message => encode(topic, codec, message)),
+    )
     return positions.map(({ partition, offset, timestamp }) => ({ topic, partition, offset, timestamp }))
   }
 
@@ -111,7 +124,8 @@ export class PubSub implements AsyncDisposable {
 }
 
 function checkName(name: string): void {
-  if (name.startsWith('$')) throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
+  if (name.startsWith('$'))
+    throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
 }
 
 function encode(topic: string, codec: Codec, message: OutgoingMessage): OutgoingRecord {
@@ -137,14 +151,30 @@ function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Arra
       cause = error
     }
   }
-  throw new AegisError('PAYLOAD_INVALID', `a payload of type ${typeof payload} does not fit topic ${topic}, whose codec is ${codec}`, { cause })
+  throw new AegisError(
+    'PAYLOAD_INVALID',
+    `a payload of type ${typeof payload} does not fit topic ${topic}, whose codec is ${codec}`,
+    { cause },
+  )
 }
 
 function decode<T>(codec: Codec, record: LogRecord, ack: () => void): Message<T> {
   const { topic, partition, offset, timestamp, key, value } = record
   const headers: Record<string, string> = Object.create(null)
-  for (const header of record.headers) headers[header.key] = header.value === null ? '' : Buffer.from(header.value).toString()
+  for (const header of record.headers)
+    headers[header.key] = header.value === null ? '' : Buffer.from(header.value).toString()
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
-  const payload: unknown = value === null ? undefined : codec === 'bytes' ? value : codec === 'text' ? text(value) : JSON.parse(text(value))
-  return { topic, partition, offset, timestamp, key: key === null ? null : text(key), headers, payload: payload as T, record, ack }
+  const payload: unknown =
+    value === null ? undefined : codec === 'bytes' ? value : codec === 'text' ? text(value) : JSON.parse(text(value))
+  return {
+    topic,
+    partition,
+    offset,
+    timestamp,
+    key: key === null ? null : text(key),
+    headers,
+    payload: payload as T,
+    record,
+    ack,
+  }
 }

@@ -15,7 +15,10 @@ test('hostile keys and headers, null and tombstones arrive as they were publishe
   }
   expect(seen[0]).toMatchObject({ ...result, key: '__proto__', payload: null })
   expect(Object.getPrototypeOf(seen[0]!.headers)).toBe(null)
-  expect(Object.entries(seen[0]!.headers)).toEqual([['__proto__', 'x'], ['constructor', 'y']])
+  expect(Object.entries(seen[0]!.headers)).toEqual([
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ])
   expect(seen[1]!.record.value).toBe(null)
 })
 

@@ -4,9 +4,7 @@ import { userPrefix } from './identity.ts'
 import type { CommitOptions, Operation, RangeOptions } from './storage.ts'
 
 /** An operation as it is stored: prefixed key, sealed value. */
-export type StoredOperation =
-  | { type: 'put'; key: Uint8Array; value: Uint8Array }
-  | { type: 'del'; key: Uint8Array }
+export type StoredOperation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
 const invalid = (what: string) => new AegisError('STORAGE_INVALID', what)
 
@@ -61,10 +59,14 @@ export function storedRange(options: RangeOptions) {
   return {
     ...(lower === undefined
       ? { gte: stored(new Uint8Array()) }
-      : lower.open ? { gt: stored(lower.key) } : { gte: stored(lower.key) }),
+      : lower.open
+        ? { gt: stored(lower.key) }
+        : { gte: stored(lower.key) }),
     ...(upper === undefined
       ? { lt: Uint8Array.of(userPrefix + 1) }
-      : upper.open ? { lt: stored(upper.key) } : { lte: stored(upper.key) }),
+      : upper.open
+        ? { lt: stored(upper.key) }
+        : { lte: stored(upper.key) }),
     reverse,
     limit: limit === Infinity ? -1 : limit,
     chunkBytes,

@@ -5,8 +5,8 @@ import { checksumBytes, unseal } from './checksum.ts'
 import { AegisError } from './errors.ts'
 import { binary } from './identity.ts'
 import type { AbstractDatabase } from './open.ts'
-import { storageFailure } from './storage-failure.ts'
 import type { Entry, RangeOptions, StorageReader } from './storage.ts'
+import { storageFailure } from './storage-failure.ts'
 
 /** Reads a database, or a snapshot of it, and checks every value. */
 export class DatabaseReader implements StorageReader {

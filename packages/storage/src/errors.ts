@@ -16,7 +16,9 @@ export class AegisError<Code extends string = string> extends Error {
   /** Works across duplicate copies of a package, where `instanceof` does not. */
   static is<Code extends string = string>(error: unknown, code?: Code): error is AegisError<Code> {
     return (
-      error instanceof Error && error.name === 'AegisError' && (code === undefined || (error as AegisError).code === code)
+      error instanceof Error &&
+      error.name === 'AegisError' &&
+      (code === undefined || (error as AegisError).code === code)
     )
   }
 }

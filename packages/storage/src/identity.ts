@@ -1,5 +1,5 @@
-import type { AbstractDatabase } from './open.ts'
 import { prefixed, seal, unseal } from './checksum.ts'
+import type { AbstractDatabase } from './open.ts'
 
 /** Behind this byte are the storage's own keys, which no range shows. */
 export const internalPrefix = 0

@@ -1,8 +1,7 @@
-export { AegisError } from './errors.ts'
-export { openAbstract, openLevel, openMemory } from './open.ts'
-
 export type { StorageErrorCode } from './errors.ts'
+export { AegisError } from './errors.ts'
 export type { AbstractDatabase, LevelOptions } from './open.ts'
+export { openAbstract, openLevel, openMemory } from './open.ts'
 export type {
   CommitOptions,
   Durability,

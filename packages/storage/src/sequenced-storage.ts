@@ -1,12 +1,19 @@
-import { checkedDurability, storedKey, storedOperation, type StoredOperation } from './arguments.ts'
+import { checkedDurability, type StoredOperation, storedKey, storedOperation } from './arguments.ts'
 import { DatabaseReader, sizeOf } from './database-reader.ts'
 import { AegisError } from './errors.ts'
 import { binary, counterKey, encodeCounter } from './identity.ts'
 import type { AbstractDatabase } from './open.ts'
-import { closedError, storageFailure } from './storage-failure.ts'
 import type {
-  CommitOptions, Durability, Entry, Operation, RangeOptions, Storage, StorageSnapshot, StorageStatus,
+  CommitOptions,
+  Durability,
+  Entry,
+  Operation,
+  RangeOptions,
+  Storage,
+  StorageSnapshot,
+  StorageStatus,
 } from './storage.ts'
+import { closedError, storageFailure } from './storage-failure.ts'
 
 /** An open database and what has to happen around its commits. */
 export interface Medium {
@@ -87,10 +94,14 @@ export class SequencedStorage implements Storage {
     this.#assertOpen()
     const snapshot = this.#db.snapshot()
     let open = true
-    const reader = new DatabaseReader(this.#db, () => {
-      this.#assertOpen()
-      if (!open) throw closedError('snapshot')
-    }, snapshot)
+    const reader = new DatabaseReader(
+      this.#db,
+      () => {
+        this.#assertOpen()
+        if (!open) throw closedError('snapshot')
+      },
+      snapshot,
+    )
     const close = async () => {
       open = false
       await snapshot.close()
@@ -226,7 +237,8 @@ export class SequencedStorage implements Storage {
   }
 
   #fencedError(): AegisError<'STORAGE_FENCED'> {
-    const message = 'An earlier write failed and its outcome is unknown; close the storage and open it again to find out'
+    const message =
+      'An earlier write failed and its outcome is unknown; close the storage and open it again to find out'
     return new AegisError('STORAGE_FENCED', message, { cause: this.#failure })
   }
 

@@ -71,7 +71,10 @@ describe('a folder', () => {
 
   it('is refused to a second opener in this process and then still to another process', async () => {
     await using storage = await openLevel({ dataDir })
-    await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_LOCKED', details: { processId: process.pid } })
+    await expect(openLevel({ dataDir })).rejects.toMatchObject({
+      code: 'STORAGE_LOCKED',
+      details: { processId: process.pid },
+    })
     const program = `import { openLevel } from ${JSON.stringify(join(import.meta.dirname, '../dist/index.js'))}
       await openLevel({ dataDir: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code, error.details.processId))`
     const other = spawnSync(process.execPath, ['--input-type=module', '-e', program, dataDir], { encoding: 'utf8' })
@@ -100,7 +103,8 @@ describe('a folder', () => {
 
   const filled = async (): Promise<string> => {
     const storage = await openLevel({ dataDir })
-    for (let n = 0; n < 50; n++) await storage.commit([{ type: 'put', key: bytes(`${n}`), value: bytes('v'.repeat(100)) }])
+    for (let n = 0; n < 50; n++)
+      await storage.commit([{ type: 'put', key: bytes(`${n}`), value: bytes('v'.repeat(100)) }])
     await storage.close()
     const logs = (await readdir(dataDir)).filter(name => name.endsWith('.log'))
     expect(logs).toHaveLength(1)

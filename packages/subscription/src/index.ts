@@ -1,3 +1,3 @@
-export { Subscription } from './subscription.ts'
 export type { SubscriptionErrorCode } from './errors.ts'
 export type { Delivery, From, SubscriptionOptions } from './subscription.ts'
+export { Subscription } from './subscription.ts'

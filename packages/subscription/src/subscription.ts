@@ -47,7 +47,12 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #failure: { readonly error: unknown } | undefined
   readonly #abort = (): void => void this.close().catch(() => undefined)
 
-  private constructor(log: Log, topic: string, decode: (record: LogRecord, ack: () => void) => Item, options: SubscriptionOptions) {
+  private constructor(
+    log: Log,
+    topic: string,
+    decode: (record: LogRecord, ack: () => void) => Item,
+    options: SubscriptionOptions,
+  ) {
     this.#log = log
     this.#topic = topic
     this.#decode = decode
@@ -60,18 +65,27 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_INVALID`, `TOPIC_UNKNOWN`
    */
   static async open<Item>(
-    log: Log, topic: string, decode: (record: LogRecord, ack: () => void) => Item, options: SubscriptionOptions = {},
+    log: Log,
+    topic: string,
+    decode: (record: LogRecord, ack: () => void) => Item,
+    options: SubscriptionOptions = {},
   ): Promise<Subscription<Item>> {
     const { groupId, delivery, signal } = options
     if (delivery === 'exactly-once' && groupId === undefined) {
-      throw new AegisError('SUBSCRIPTION_INVALID', `exactly-once on ${topic} needs a groupId: the position is kept with the group`)
+      throw new AegisError(
+        'SUBSCRIPTION_INVALID',
+        `exactly-once on ${topic} needs a groupId: the position is kept with the group`,
+      )
     }
     signal?.throwIfAborted()
     const { partitions } = await log.describeTopic(topic)
     const subscription = new Subscription(log, topic, decode, options)
     const end = log.endOffset(topic)
     if (groupId === undefined) {
-      await subscription.#assign(Array.from({ length: partitions }, (_, partition) => partition), end)
+      await subscription.#assign(
+        Array.from({ length: partitions }, (_, partition) => partition),
+        end,
+      )
     } else {
       subscription.#member = await log.join({
         groupId,
@@ -91,7 +105,10 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   /** One loop at a time. @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED` */
   [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
     if (this.#delivery === 'exactly-once') {
-      throw new AegisError('SUBSCRIPTION_INVALID', 'under exactly-once use run(handler): it gives the handler the transaction')
+      throw new AegisError(
+        'SUBSCRIPTION_INVALID',
+        'under exactly-once use run(handler): it gives the handler the transaction',
+      )
     }
     this.#start()
     return this.#loop()
@@ -109,7 +126,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
           const member = this.#member!
           await this.#log.transaction(async tx => {
             await handler(item, tx)
-            tx.commitPosition({ groupId: groupId!, topic: this.#topic, partition: record.partition, ...state.position(record.offset), member })
+            tx.commitPosition({
+              groupId: groupId!,
+              topic: this.#topic,
+              partition: record.partition,
+              ...state.position(record.offset),
+              member,
+            })
           })
           state.ack(record.offset)
         } else {
@@ -151,8 +174,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   }
 
   #start(): void {
-    if (this.#closing !== undefined) throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${this.#topic} is closed: subscribe again`)
-    if (this.#active) throw new AegisError('SUBSCRIPTION_BUSY', `the subscription of ${this.#topic} has a loop already: subscribe once more for a second`)
+    if (this.#closing !== undefined)
+      throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${this.#topic} is closed: subscribe again`)
+    if (this.#active)
+      throw new AegisError(
+        'SUBSCRIPTION_BUSY',
+        `the subscription of ${this.#topic} has a loop already: subscribe once more for a second`,
+      )
     this.#active = true
   }
 
@@ -182,10 +210,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       const result = await follower.next()
       if (this.#follower !== follower || this.#closing !== undefined) continue
       this.#check()
-      if (result === undefined) throw new AegisError('SUBSCRIPTION_CLOSED', `topic ${this.#topic} was deleted, or its log closed`)
+      if (result === undefined)
+        throw new AegisError('SUBSCRIPTION_CLOSED', `topic ${this.#topic} was deleted, or its log closed`)
       const state = this.#states.get(result.partition)!
       state.next = result.nextOffset
-      this.#buffer.push(...result.records.filter(record => state.fetched(record.offset)).map(record => ({ record, state })))
+      this.#buffer.push(
+        ...result.records.filter(record => state.fetched(record.offset)).map(record => ({ record, state })),
+      )
     }
     return undefined
   }
@@ -197,7 +228,10 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #item(fetched: Fetched): Item {
     return this.#decode(fetched.record, () => {
       if (this.#delivery === 'exactly-once') {
-        throw new AegisError('ACK_OUTSIDE_TRANSACTION', 'under exactly-once run(handler) acknowledges in its transaction: leave out ack()')
+        throw new AegisError(
+          'ACK_OUTSIDE_TRANSACTION',
+          'under exactly-once run(handler) acknowledges in its transaction: leave out ack()',
+        )
       }
       this.#ack(fetched)
     })
@@ -226,7 +260,11 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
         state.dirty = false
         try {
           await this.#log.commitPosition({
-            groupId, topic: this.#topic, partition: state.partition, ...state.position(), ...(this.#member && { member: this.#member }),
+            groupId,
+            topic: this.#topic,
+            partition: state.partition,
+            ...state.position(),
+            ...(this.#member && { member: this.#member }),
           })
         } catch (error) {
           state.dirty = true
@@ -254,7 +292,8 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       let position = groupId === undefined ? undefined : await this.#log.committed(groupId, this.#topic, partition)
       if (position === undefined) {
         position = { offset: await this.#startOf(partition, end), metadata: '' }
-        if (groupId !== undefined) await this.#log.commitPosition({ groupId, topic: this.#topic, partition, ...position })
+        if (groupId !== undefined)
+          await this.#log.commitPosition({ groupId, topic: this.#topic, partition, ...position })
       }
       this.#states.set(partition, new PartitionState(partition, position))
     }
@@ -272,7 +311,10 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const before = this.#follower
     const positions = new Map([...this.#states.values()].map(state => [state.partition, state.next]))
     const { maxPollRecords } = this.#options
-    this.#follower = this.#log.follow(this.#topic, { positions, ...(maxPollRecords !== undefined && { maxRecords: maxPollRecords }) })
+    this.#follower = this.#log.follow(this.#topic, {
+      positions,
+      ...(maxPollRecords !== undefined && { maxRecords: maxPollRecords }),
+    })
     before?.close()
     if (this.#closing !== undefined) this.#follower.close()
   }

@@ -1,13 +1,17 @@
-import { openLog, type Log } from '@aegis/log'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Log, openLog } from '@aegis/log'
 import { expect, test } from 'vitest'
 import { Subscription, type SubscriptionOptions } from '../src/index.ts'
 
 const subscribe = (log: Log, options: SubscriptionOptions) =>
   Subscription.open(log, 't', (record, ack) => ({ text: Buffer.from(record.value!).toString(), ack }), options)
-const append = (log: Log, ...texts: string[]) => log.append('t', texts.map(text => ({ value: Buffer.from(text) })))
+const append = (log: Log, ...texts: string[]) =>
+  log.append(
+    't',
+    texts.map(text => ({ value: Buffer.from(text) })),
+  )
 
 test('after a restart exactly what was not acknowledged is delivered again', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'subscription-'))
@@ -38,7 +42,10 @@ test('two members share the partitions', async () => {
   const per = [0, 0]
   const members = [await subscribe(log, { groupId: 'g' }), await subscribe(log, { groupId: 'g' })]
   const runs = members.map((member, i) => member.run(item => void (seen.push(item.text), per[i]!++)))
-  await log.append('t', [...'abcdefgh'].map((text, i) => ({ value: Buffer.from(text), partition: i % 4 })))
+  await log.append(
+    't',
+    [...'abcdefgh'].map((text, i) => ({ value: Buffer.from(text), partition: i % 4 })),
+  )
   await expect.poll(() => seen.length).toBe(8)
   for (const member of members) await member.close()
   await Promise.all(runs)

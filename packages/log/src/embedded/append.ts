@@ -2,7 +2,7 @@ import { AegisError } from '@aegis/storage'
 import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
 import type { AppendOptions, ExpectedVersion, OutgoingRecord, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { encodeRecordBatch, type BatchRecord } from '../record-batch.ts'
+import { type BatchRecord, encodeRecordBatch } from '../record-batch.ts'
 import type { Stage } from './sequencer.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -28,15 +28,24 @@ function checkRecord(topic: TopicState, record: OutgoingRecord): number {
   }
   const { partition, timestamp } = record
   if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
-    throw new AegisError('PARTITION_UNKNOWN', `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`)
+    throw new AegisError(
+      'PARTITION_UNKNOWN',
+      `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
+    )
   }
   if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
-    throw new AegisError('LOG_INVALID', `timestamp ${String(timestamp)} of a record for ${name}: give whole milliseconds`)
+    throw new AegisError(
+      'LOG_INVALID',
+      `timestamp ${String(timestamp)} of a record for ${name}: give whole milliseconds`,
+    )
   }
   let size = (record.key?.length ?? 0) + (record.value?.length ?? 0)
   for (const header of record.headers ?? []) size += Buffer.byteLength(header.key) + (header.value?.length ?? 0)
   if (size > maxMessageSize) {
-    throw new AegisError('RECORD_TOO_LARGE', `a record of ${size} bytes for topic ${name}: its maxMessageSize is ${maxMessageSize}`)
+    throw new AegisError(
+      'RECORD_TOO_LARGE',
+      `a record of ${size} bytes for topic ${name}: its maxMessageSize is ${maxMessageSize}`,
+    )
   }
   return size
 }
@@ -51,7 +60,9 @@ export function prepareAppend(
   for (const record of list) bytes += checkRecord(topic, record)
   const { keyed, id, name } = topic.config
   const expected = options.expected ?? 'any'
-  const keys = new Map(keyed === 'none' ? [] : list.map(record => [Buffer.from(record.key!).toString('latin1'), record.key!]))
+  const keys = new Map(
+    keyed === 'none' ? [] : list.map(record => [Buffer.from(record.key!).toString('latin1'), record.key!]),
+  )
   if (expected !== 'any' && keys.size !== 1) {
     throw new AegisError('LOG_INVALID', `expected: topic ${name} must be keyed and all records have one key`)
   }
@@ -64,7 +75,8 @@ function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stag
   const key = records[0]!.key!
   const { keyed, id, name } = topic.config
   const stored = stage.get(keyed === 'history' ? headKey(id, key) : latestKey(id, key))
-  const actual = stored === undefined ? 'no-stream' : keyed === 'history' ? readU64(stored, 0) - 1 : latestVersion(stored)
+  const actual =
+    stored === undefined ? 'no-stream' : keyed === 'history' ? readU64(stored, 0) - 1 : latestVersion(stored)
   const holds = expected === 'stream-exists' ? actual !== 'no-stream' : actual === expected
   if (!holds) {
     const text = Buffer.from(key).toString('utf8').slice(0, 200)
@@ -77,7 +89,8 @@ function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stag
 }
 
 // Byte 12 of a `latest` entry says whether the record is a tombstone: then there is nothing to expect.
-const latestVersion = (stored: Uint8Array): number | 'no-stream' => (stored[12] === 1 ? 'no-stream' : readU64(stored, 4))
+const latestVersion = (stored: Uint8Array): number | 'no-stream' =>
+  stored[12] === 1 ? 'no-stream' : readU64(stored, 4)
 
 /** Fixes partitions, offsets and versions, and stages records and indexes. */
 export function decideAppend(append: PreparedAppend, stage: Stage, now: number): RecordPosition[] {

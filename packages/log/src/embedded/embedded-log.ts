@@ -4,8 +4,8 @@ import { batchKey, counterKey, groupKey, readU64, Space, stateKey, topicKey, top
 import type {
   AppendOptions,
   CommittedPosition,
-  FollowOptions,
   Follower,
+  FollowOptions,
   GroupMember,
   JoinOptions,
   KeyedRecord,
@@ -29,7 +29,7 @@ import { EmbeddedFollower } from './follower.ts'
 import { checkMember, GroupCoordinator } from './group-coordinator.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
 import { envelopeBytes, Sequencer, type Stage } from './sequencer.ts'
-import { checkTopic, TopicState, type TopicConfig } from './topic-state.ts'
+import { checkTopic, type TopicConfig, TopicState } from './topic-state.ts'
 import { EmbeddedTransaction } from './transaction.ts'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -57,7 +57,10 @@ export class EmbeddedLog implements Log {
   async load(): Promise<void> {
     this.#lastTopicId = readCounter(await this.storage.get(counterKey(0)))
     const configs: TopicConfig[] = []
-    for await (const entries of this.storage.range({ gte: Uint8Array.of(Space.topic), lt: Uint8Array.of(Space.topic + 1) })) {
+    for await (const entries of this.storage.range({
+      gte: Uint8Array.of(Space.topic),
+      lt: Uint8Array.of(Space.topic + 1),
+    })) {
       for (const [, value] of entries) configs.push(parsed(value) as TopicConfig)
     }
     for (const config of configs) {
@@ -85,8 +88,12 @@ export class EmbeddedLog implements Log {
     const shown: Partial<Record<string, unknown>> = { ...topic.config }
     const different = Object.entries(wanted).filter(([option, value]) => shown[option] !== value)
     if (different.length > 0) {
-      const list = different.map(([option, value]) => `${option} is ${String(shown[option])}, asked for ${String(value)}`).join('; ')
-      throw new AegisError('TOPIC_EXISTS', `topic ${name} exists with other settings: ${list}`, { details: { topic: name } })
+      const list = different
+        .map(([option, value]) => `${option} is ${String(shown[option])}, asked for ${String(value)}`)
+        .join('; ')
+      throw new AegisError('TOPIC_EXISTS', `topic ${name} exists with other settings: ${list}`, {
+        details: { topic: name },
+      })
     }
     // Whoever created it may still wait for the commit.
     await this.#submit(() => undefined)
@@ -114,7 +121,11 @@ export class EmbeddedLog implements Log {
     return [...this.#topics.values()].map(topic => topic.describe())
   }
 
-  async append(name: string, records: OutgoingRecord | readonly OutgoingRecord[], options: AppendOptions = {}): Promise<Receipt> {
+  async append(
+    name: string,
+    records: OutgoingRecord | readonly OutgoingRecord[],
+    options: AppendOptions = {},
+  ): Promise<Receipt> {
     const prepared = prepareAppend(this.topic(name), records, options)
     let positions: readonly RecordPosition[] = []
     const decide = (stage: Stage, now: number): void => {
@@ -126,12 +137,16 @@ export class EmbeddedLog implements Log {
 
   async read(name: string, partition: number, { from, maxRecords = 500 }: ReadOptions): Promise<ReadResult> {
     const topic = this.topic(name)
-    if (!Number.isSafeInteger(from) || from < 0) throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
+    if (!Number.isSafeInteger(from) || from < 0)
+      throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
     if (!Number.isInteger(maxRecords) || maxRecords < 1) {
       throw new AegisError('LOG_INVALID', `maxRecords is ${String(maxRecords)}: give a whole number of at least 1`)
     }
     if (!Number.isInteger(partition) || partition < 0 || partition >= topic.config.partitions) {
-      throw new AegisError('PARTITION_UNKNOWN', `partition ${String(partition)} of topic ${name}: it has 0 to ${topic.config.partitions - 1}`)
+      throw new AegisError(
+        'PARTITION_UNKNOWN',
+        `partition ${String(partition)} of topic ${name}: it has 0 to ${topic.config.partitions - 1}`,
+      )
     }
     return this.#read(topic, partition, from, maxRecords)
   }
@@ -160,7 +175,10 @@ export class EmbeddedLog implements Log {
     return follower
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T> | T, { retries = 5 }: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    work: (tx: Transaction) => Promise<T> | T,
+    { retries = 5 }: TransactionOptions = {},
+  ): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       this.#check()
       const tx = new EmbeddedTransaction(this)
@@ -190,7 +208,10 @@ export class EmbeddedLog implements Log {
     if (stored === undefined) return undefined
     const position = parsed(stored) as CommittedPosition & { incarnation: string }
     if (position.incarnation !== incarnation) {
-      throw new AegisError('OFFSET_RESET', `group ${groupId} has read another incarnation of topic ${name}: reset its position`)
+      throw new AegisError(
+        'OFFSET_RESET',
+        `group ${groupId} has read another incarnation of topic ${name}: reset its position`,
+      )
     }
     return { offset: position.offset, metadata: position.metadata }
   }
@@ -199,7 +220,10 @@ export class EmbeddedLog implements Log {
     await this.#submit(stage => this.stagePosition(position, stage))
   }
 
-  stagePosition({ groupId, topic: name, partition, offset, metadata = '', member }: PositionCommit, stage: Stage): void {
+  stagePosition(
+    { groupId, topic: name, partition, offset, metadata = '', member }: PositionCommit,
+    stage: Stage,
+  ): void {
     const { id, incarnation } = this.topic(name).config
     if (member !== undefined) checkMember(member, partition)
     stage.put(groupKey(id, groupId, partition), json({ offset, metadata, incarnation }))
@@ -254,7 +278,8 @@ export class EmbeddedLog implements Log {
   topic(name: string): TopicState {
     this.#check()
     const topic = this.#topics.get(name)
-    if (topic === undefined) throw new AegisError('TOPIC_UNKNOWN', `topic ${JSON.stringify(name)} does not exist: create it first`)
+    if (topic === undefined)
+      throw new AegisError('TOPIC_UNKNOWN', `topic ${JSON.stringify(name)} does not exist: create it first`)
     return topic
   }
 
@@ -266,7 +291,9 @@ export class EmbeddedLog implements Log {
     const range = { gte: batchKey(id, partition, from), lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER) }
     for await (const entries of this.storage.range({ ...range, limit: Math.max(1, Math.min(maxRecords, 1000)) })) {
       for (const [, value] of entries) {
-        for (const { offset, timestamp, key, value: payload, headers } of decodeRecordBatch(value.subarray(envelopeBytes)).records) {
+        for (const { offset, timestamp, key, value: payload, headers } of decodeRecordBatch(
+          value.subarray(envelopeBytes),
+        ).records) {
           if (offset < from) continue
           if (offset >= end) return { records, nextOffset: end }
           records.push({ topic: name, partition, offset, timestamp, key, value: payload, headers })
@@ -278,11 +305,20 @@ export class EmbeddedLog implements Log {
     return { records, nextOffset: records.length === 0 ? Math.max(end, from) : records.at(-1)!.offset + 1 }
   }
 
-  async #firstBatch(topic: TopicState, partition: number, from: number): Promise<{ appendTime: number; lastOffset: number } | undefined> {
+  async #firstBatch(
+    topic: TopicState,
+    partition: number,
+    from: number,
+  ): Promise<{ appendTime: number; lastOffset: number } | undefined> {
     const { id } = topic.config
-    const range = { gte: batchKey(id, partition, from), lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER), limit: 1 }
+    const range = {
+      gte: batchKey(id, partition, from),
+      lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER),
+      limit: 1,
+    }
     for await (const entries of this.storage.range(range)) {
-      for (const [key, value] of entries) return { appendTime: readU64(value, 0), lastOffset: readU64(key, key.length - 8) }
+      for (const [key, value] of entries)
+        return { appendTime: readU64(value, 0), lastOffset: readU64(key, key.length - 8) }
     }
     return undefined
   }

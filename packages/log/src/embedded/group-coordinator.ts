@@ -59,7 +59,9 @@ export class GroupCoordinator {
       room.set(member, share - keep.get(member)!.size)
     }
     const kept = new Set([...keep.values()].flatMap(partitions => [...partitions]))
-    const free = Array.from({ length: this.#partitions }, (_, partition) => partition).filter(partition => !kept.has(partition))
+    const free = Array.from({ length: this.#partitions }, (_, partition) => partition).filter(
+      partition => !kept.has(partition),
+    )
     for (const member of members) {
       const revoked = [...member.partitions].filter(partition => !keep.get(member)!.has(partition))
       if (revoked.length === 0) continue
@@ -79,5 +81,8 @@ export class GroupCoordinator {
 /** @throws AegisError `GENERATION_FENCED` when the partition is no longer the member's */
 export function checkMember(member: GroupMember, partition: number): void {
   if (member.partitions.has(partition)) return
-  throw new AegisError('GENERATION_FENCED', `partition ${partition} of ${member.topic} is no longer of member ${member.memberId}: another has it now`)
+  throw new AegisError(
+    'GENERATION_FENCED',
+    `partition ${partition} of ${member.topic} is no longer of member ${member.memberId}: another has it now`,
+  )
 }

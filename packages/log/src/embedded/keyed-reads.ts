@@ -1,5 +1,16 @@
 import type { StorageReader } from '@aegis/storage'
-import { afterPrefix, escaped, headKey, historyKey, latestKey, readU64, Space, stateKey, u32, unescaped } from '../keys.ts'
+import {
+  afterPrefix,
+  escaped,
+  headKey,
+  historyKey,
+  latestKey,
+  readU64,
+  Space,
+  stateKey,
+  u32,
+  unescaped,
+} from '../keys.ts'
 import type { KeyedRecord, KeyHistoryOptions } from '../log.ts'
 import { decodeRecordBatch } from '../record-batch.ts'
 import { keyedEntryBytes } from './append.ts'
@@ -10,19 +21,25 @@ function decodeEntry(topic: TopicState, value: Uint8Array): KeyedRecord[] {
   const partition = buffer.readUInt32BE(0)
   const first = readU64(buffer, 4)
   const { name, keyed } = topic.config
-  return decodeRecordBatch(buffer.subarray(keyedEntryBytes)).records.map(({ offset, timestamp, key, value: payload, headers }, at) => ({
-    topic: name,
-    partition,
-    offset,
-    timestamp,
-    key,
-    value: payload,
-    headers,
-    version: keyed === 'history' ? first + at : offset,
-  }))
+  return decodeRecordBatch(buffer.subarray(keyedEntryBytes)).records.map(
+    ({ offset, timestamp, key, value: payload, headers }, at) => ({
+      topic: name,
+      partition,
+      offset,
+      timestamp,
+      key,
+      value: payload,
+      headers,
+      version: keyed === 'history' ? first + at : offset,
+    }),
+  )
 }
 
-export async function getKeyed(reader: StorageReader, topic: TopicState, key: Uint8Array): Promise<KeyedRecord | undefined> {
+export async function getKeyed(
+  reader: StorageReader,
+  topic: TopicState,
+  key: Uint8Array,
+): Promise<KeyedRecord | undefined> {
   const { id, keyed } = topic.config
   if (keyed === 'latest') {
     const value = await reader.get(latestKey(id, key))
@@ -64,7 +81,11 @@ export function latestRange(topic: TopicState, prefix: Uint8Array): { gte: Uint8
 /** The record key inside a storage key of a `latest` topic. */
 export const latestRecordKey = (key: Uint8Array): Uint8Array => unescaped(key, 5)
 
-export async function* scanLatest(reader: StorageReader, topic: TopicState, prefix: Uint8Array): AsyncGenerator<KeyedRecord> {
+export async function* scanLatest(
+  reader: StorageReader,
+  topic: TopicState,
+  prefix: Uint8Array,
+): AsyncGenerator<KeyedRecord> {
   for await (const entries of reader.range(latestRange(topic, prefix))) {
     for (const [, value] of entries) if (value[12] !== 1) yield* decodeEntry(topic, value)
   }

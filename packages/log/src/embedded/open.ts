@@ -1,4 +1,4 @@
-import { AegisError, openLevel, openMemory, type Durability } from '@aegis/storage'
+import { AegisError, type Durability, openLevel, openMemory } from '@aegis/storage'
 import type { Log } from '../log.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 
@@ -17,7 +17,12 @@ export interface OpenLogOptions {
  * Opens a log in a folder or in memory.
  * @throws AegisError `LOG_INVALID` unless exactly one of `dataDir` and `memory` is given, and what the storage throws: `STORAGE_LOCKED`, `STORAGE_LOSS`, …
  */
-export async function openLog({ dataDir, memory = false, durability = 'fsync', now = Date.now }: OpenLogOptions): Promise<Log> {
+export async function openLog({
+  dataDir,
+  memory = false,
+  durability = 'fsync',
+  now = Date.now,
+}: OpenLogOptions): Promise<Log> {
   if ((dataDir === undefined) === !memory) {
     throw new AegisError('LOG_INVALID', 'openLog takes either dataDir or memory: give one of them')
   }

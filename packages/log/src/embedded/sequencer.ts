@@ -1,10 +1,11 @@
 import type { Durability, Operation, Storage } from '@aegis/storage'
 import { batchKey, counterKey, u64 } from '../keys.ts'
-import { encodeRecordBatch, type BatchRecord } from '../record-batch.ts'
+import { type BatchRecord, encodeRecordBatch } from '../record-batch.ts'
 import type { TopicState } from './topic-state.ts'
 
 /** A storage key as a map key; compares like its bytes. */
-export const keyText = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+export const keyText = (key: Uint8Array): string =>
+  Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 
 interface Append {
   readonly topic: TopicState

@@ -54,7 +54,9 @@ const known = ['partitions', 'retention', 'replicationFactor', 'keyed', 'maxMess
 const oneOf = <T extends string>(option: string, value: T, allowed: readonly T[]): T =>
   allowed.includes(value) ? value : invalid(`${option} is ${JSON.stringify(value)}: give one of ${allowed.join(', ')}`)
 const wholeNumber = (option: string, value: number, most: number): number =>
-  Number.isInteger(value) && value >= 1 && value <= most ? value : invalid(`${option} is ${String(value)}: give a whole number from 1 to ${most}`)
+  Number.isInteger(value) && value >= 1 && value <= most
+    ? value
+    : invalid(`${option} is ${String(value)}: give a whole number from 1 to ${most}`)
 
 /** Checks a name and options and fills in what was left out. */
 export function checkTopic(name: string, options: TopicOptions): Omit<TopicConfig, 'id' | 'incarnation'> {
@@ -62,7 +64,8 @@ export function checkTopic(name: string, options: TopicOptions): Omit<TopicConfi
     invalid(`topic name ${JSON.stringify(name)}: give 1 to 249 letters, digits, '.', '_' or '-'`)
   }
   for (const option of Object.keys(options)) {
-    if (!known.includes(option)) invalid(`option ${JSON.stringify(option)} of topic ${name} is not known: there are ${known.join(', ')}`)
+    if (!known.includes(option))
+      invalid(`option ${JSON.stringify(option)} of topic ${name} is not known: there are ${known.join(', ')}`)
   }
   const keyed = oneOf('keyed', options.keyed ?? 'none', ['none', 'latest', 'history'])
   const retention = options.retention === undefined ? null : parseDuration('retention', options.retention)

@@ -11,8 +11,16 @@ import type {
   Transaction,
 } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { decideAppend, prepareAppend, type PreparedAppend } from './append.ts'
-import { getKeyed, latestRange, latestRecordKey, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { decideAppend, type PreparedAppend, prepareAppend } from './append.ts'
+import {
+  getKeyed,
+  latestRange,
+  latestRecordKey,
+  readHistory,
+  scanLatest,
+  scanState,
+  stateRange,
+} from './keyed-reads.ts'
 import { keyText, type Request, type Sequencer, type Stage } from './sequencer.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -56,7 +64,10 @@ export class EmbeddedTransaction implements Transaction {
     return {
       get positions() {
         if (receipt.positions !== undefined) return receipt.positions
-        throw new AegisError('TRANSACTION_STATE', `the positions of an append to ${topic} are known after the commit: read them there`)
+        throw new AegisError(
+          'TRANSACTION_STATE',
+          `the positions of an append to ${topic} are known after the commit: read them there`,
+        )
       },
     }
   }
@@ -127,13 +138,17 @@ export class EmbeddedTransaction implements Transaction {
     return this.#reader().get(stateKey(space, key))
   }
 
-  async *scanState(space: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+  async *scanState(
+    space: string,
+    prefix: Uint8Array = new Uint8Array(),
+  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
     this.#check()
     const { gte, lt, skip } = stateRange(space, prefix)
     const [from, to] = [keyText(gte), keyText(lt)]
     this.#readRanges.push({ gte: from, lt: to })
     const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
-    for await (const entry of scanState(this.#reader(), space, prefix)) entries.set(keyText(stateKey(space, entry[0])), entry)
+    for await (const entry of scanState(this.#reader(), space, prefix))
+      entries.set(keyText(stateKey(space, entry[0])), entry)
     for (const [id, { key, value }] of this.#state) {
       if (id < from || id >= to) continue
       if (value === undefined) entries.delete(id)
@@ -168,7 +183,10 @@ export class EmbeddedTransaction implements Transaction {
       this.#readKeys.has(key) || this.#readRanges.some(range => key >= range.gte && key < range.lt)
     const changed = this.#host.sequencer.changedSince(this, read) || [...stage.written].some(read)
     if (this.#snapshot !== undefined && changed) {
-      throw new AegisError('TRANSACTION_CONFLICT', 'something that the transaction has read was changed before it could commit: run it again')
+      throw new AegisError(
+        'TRANSACTION_CONFLICT',
+        'something that the transaction has read was changed before it could commit: run it again',
+      )
     }
     for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
     for (const { key, value } of this.#state.values()) {
@@ -215,12 +233,19 @@ export class EmbeddedTransaction implements Transaction {
   #grow(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > maxBytes) {
-      throw new AegisError('TRANSACTION_TOO_LARGE', `the transaction writes more than ${maxBytes} bytes: make several of it`)
+      throw new AegisError(
+        'TRANSACTION_TOO_LARGE',
+        `the transaction writes more than ${maxBytes} bytes: make several of it`,
+      )
     }
   }
 
   #check(): void {
-    if (this.#ended) throw new AegisError('TRANSACTION_STATE', 'the transaction has ended: await everything done on it before its function returns')
+    if (this.#ended)
+      throw new AegisError(
+        'TRANSACTION_STATE',
+        'the transaction has ended: await everything done on it before its function returns',
+      )
     if (this.#host.now() - this.#began > maxAge) {
       throw new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
     }

@@ -31,7 +31,9 @@ export async function holdFolder(
 
 async function socketPath(folder: string, platform: NodeJS.Platform): Promise<string> {
   if (platform === 'win32') {
-    const name = createHash('sha256').update((await realpath(folder)).toLowerCase()).digest('hex')
+    const name = createHash('sha256')
+      .update((await realpath(folder)).toLowerCase())
+      .digest('hex')
     return `\\\\.\\pipe\\aegis-${name}`
   }
   const { dev, ino } = await stat(folder, { bigint: true })

@@ -24,10 +24,14 @@ export function requiredCounter(acknowledged: Acknowledged | undefined): number 
 export async function findLoss(folder: string, required: number): Promise<Loss | undefined> {
   const manifest = await readManifest(folder)
   if (manifest === undefined) {
-    throw lossError(folder, {
-      what: 'the file CURRENT, or the manifest that it names, is missing or empty, so LevelDB would start anew',
-      details: { file: 'CURRENT' },
-    }, 'Restore it, or a backup.')
+    throw lossError(
+      folder,
+      {
+        what: 'the file CURRENT, or the manifest that it names, is missing or empty, so LevelDB would start anew',
+        details: { file: 'CURRENT' },
+      },
+      'Restore it, or a backup.',
+    )
   }
   const { hole, torn, counter } = await inspectLogs(folder, manifest)
   if (hole !== undefined) return { what: described(hole), details: { ...hole } }
@@ -45,7 +49,8 @@ export function findShortage(found: number, required: number): Loss | undefined 
 
 export function lossError(folder: string, loss: Loss, advice?: string): AegisError<'STORAGE_LOSS'> {
   const what = `Acknowledged data is missing in ${folder}: ${loss.what}. `
-  const todo = advice ?? 'Restore a backup, or open with allowLoss: true and accept that what rests on the data may not fit.'
+  const todo =
+    advice ?? 'Restore a backup, or open with allowLoss: true and accept that what rests on the data may not fit.'
   return new AegisError('STORAGE_LOSS', what + todo, { details: { folder, ...loss.details } })
 }
 

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { AegisError } from '../errors.ts'
 import { readCounter, writeIdentity } from '../identity.ts'
 import { SequencedStorage } from '../sequenced-storage.ts'
-import { storageFailure } from '../storage-failure.ts'
 import type { Storage } from '../storage.ts'
-import { openDatabase, type Database } from './database.ts'
+import { storageFailure } from '../storage-failure.ts'
+import { type Database, openDatabase } from './database.ts'
 import { holdFolder } from './guard.ts'
 import { Journal } from './journal.ts'
 import { findLoss, findShortage, lossError, requiredCounter } from './loss.ts'
-import { beginCreation, completeCreation, readMarker, type Marker } from './marker.ts'
+import { beginCreation, completeCreation, type Marker, readMarker } from './marker.ts'
 import { SideFile } from './side-file.ts'
 
 const ownerFile = 'aegis.pid'
@@ -96,9 +96,12 @@ async function create(folder: string): Promise<Opened> {
 async function openExisting(folder: string, { databaseId }: Marker, allowLoss: boolean): Promise<Opened> {
   const acknowledged = SideFile.read(folder, databaseId)
   if (acknowledged === undefined) {
-    process.emitWarning(`The commit counts beside ${folder} cannot be read; whether all acknowledged data is there is not known.`, {
-      code: 'AEGIS_STORAGE_COUNTS',
-    })
+    process.emitWarning(
+      `The commit counts beside ${folder} cannot be read; whether all acknowledged data is there is not known.`,
+      {
+        code: 'AEGIS_STORAGE_COUNTS',
+      },
+    )
   }
   const required = requiredCounter(acknowledged)
   let loss = await findLoss(folder, required)
@@ -124,5 +127,7 @@ async function lockedError(folder: string): Promise<AegisError<'STORAGE_LOCKED'>
       ? `The folder ${folder} is already open in this process (${owner}). Open it once and give it to both users.`
       : `The folder ${folder} is open in ${Number.isNaN(owner) ? 'another process' : `process ${owner}`}. ` +
         'One folder belongs to one process: close it there, or use another folder.'
-  return new AegisError('STORAGE_LOCKED', what, { details: { folder, processId: Number.isNaN(owner) ? undefined : owner } })
+  return new AegisError('STORAGE_LOCKED', what, {
+    details: { folder, processId: Number.isNaN(owner) ? undefined : owner },
+  })
 }

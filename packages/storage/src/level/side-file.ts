@@ -88,8 +88,10 @@ function readSlots(descriptor: number, databaseId: string) {
       buffered: Number(at.readBigUInt64LE(8)),
       sameBoot: boot !== 0 && boot === bootId(),
     }
-    const newer = best === undefined || acknowledged.buffered > best.acknowledged.buffered
-      || acknowledged.durable > best.acknowledged.durable
+    const newer =
+      best === undefined ||
+      acknowledged.buffered > best.acknowledged.buffered ||
+      acknowledged.durable > best.acknowledged.durable
     if (newer) best = { slot, acknowledged }
   }
   return best
