@@ -12,6 +12,8 @@ export type LogErrorCode =
   | 'PARTITION_UNKNOWN'
   /** The record is larger than the topic's `maxMessageSize`. */
   | 'RECORD_TOO_LARGE'
+  /** The topic's codec cannot carry the payload, or the stored bytes are not of it. */
+  | 'PAYLOAD_INVALID'
   /** The bytes are not a RecordBatch v2, or damaged. */
   | 'BATCH_INVALID'
   /** The key is not at the expected version; `details` has `expected` and `actual`. */

@@ -1,3 +1,4 @@
+export { type Codec, decodePayload, encodePayload, type Readable, type Untyped } from './codec.ts'
 export { parseDuration, parseSize } from './duration.ts'
 export { type OpenLogOptions, openLog } from './embedded/open.ts'
 export type { LogErrorCode } from './errors.ts'

@@ -1,4 +1,5 @@
 import type { Durability } from '@aegis/storage'
+import type { Codec } from './codec.ts'
 import type { BatchRecord } from './record-batch.ts'
 
 export type Header = { readonly key: string; readonly value: Uint8Array | null }
@@ -24,7 +25,7 @@ export interface TopicOptions {
   /** Largest key + value + headers, bytes or `'1MB'` (1,000,000 bytes). Default `'1MB'`. */
   maxMessageSize?: number | string
   /** How payloads are encoded, for those who read the topic without knowing who wrote it. Default `'json'`. */
-  codec?: 'json' | 'text' | 'bytes'
+  codec?: Codec
 }
 
 export interface TopicDescription {
@@ -38,7 +39,7 @@ export interface TopicDescription {
   readonly replicationFactor: number
   readonly keyed: Keyed
   readonly maxMessageSize: number
-  readonly codec: 'json' | 'text' | 'bytes'
+  readonly codec: Codec
   /** The offset that the next record of the topic will have, or a smaller one. */
   readonly endOffset: number
 }
@@ -137,6 +138,11 @@ export interface Transaction extends LogReader {
   putState(space: string, key: Uint8Array, value: Uint8Array): void
   deleteState(space: string, key: Uint8Array): void
   commitPosition(position: PositionCommit): void
+  /**
+   * Calls back in the turn in which the commit becomes visible, before the transaction's promise resolves; never when
+   * it is refused or tried again. For those who keep in memory what the transaction has stored.
+   */
+  onCommit(callback: () => void): void
 }
 
 export interface TransactionOptions {

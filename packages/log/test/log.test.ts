@@ -356,3 +356,22 @@ describe('kill -9', () => {
     await rm(dataDir, { recursive: true, force: true })
   })
 })
+
+describe('onCommit', () => {
+  it('is called once a transaction is visible, and not for an attempt that was refused', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const seen: number[] = []
+    let attempt = 0
+    await log.transaction(async tx => {
+      await tx.getState('s', bytes('k'))
+      if (++attempt === 1) {
+        await log.transaction(other => other.putState('s', bytes('k'), bytes('v')))
+      }
+      const mine = attempt
+      tx.append('t', { value: bytes('x') })
+      tx.onCommit(() => seen.push(mine, log.endOffset('t')))
+    })
+    expect(seen).toEqual([2, 1])
+  })
+})

@@ -1,4 +1,7 @@
 import {
+  type Codec,
+  decodePayload,
+  encodePayload,
   type Log,
   type LogRecord,
   type OpenLogOptions,
@@ -8,19 +11,15 @@ import {
   type TopicDescription,
   type TopicOptions,
   type Transaction,
+  type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
 
-/** The payload of topics named by a string. */
-export type Untyped = any
-
 /** What can go wrong in `@aegis/pubsub`. */
 export type PubSubErrorCode =
-  /** The topic's codec cannot carry the payload. */
-  | 'PAYLOAD_INVALID'
   /** The topic's name is reserved. */
-  | 'TOPIC_NAME_INVALID'
+  'TOPIC_NAME_INVALID'
 
 /** A payload, or a tombstone for a key. */
 export type OutgoingMessage<T = Untyped> = {
@@ -53,8 +52,6 @@ export interface PubSubTransaction {
   /** Offsets are known after the commit. */
   publish(topic: string, message: OutgoingMessage): Promise<Receipt>
 }
-
-type Codec = TopicDescription['codec']
 
 /** Durable publish and subscribe over a log. */
 export class PubSub implements AsyncDisposable {
@@ -139,41 +136,19 @@ function encode(topic: string, codec: Codec, message: OutgoingMessage): Outgoing
   }
 }
 
-function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Array {
-  if (codec === 'bytes' && payload instanceof Uint8Array) return payload
-  if (codec === 'text' && typeof payload === 'string') return Buffer.from(payload)
-  let cause: unknown
-  if (codec === 'json') {
-    try {
-      const text = JSON.stringify(payload) as string | undefined
-      if (text !== undefined) return Buffer.from(text)
-    } catch (error) {
-      cause = error
-    }
-  }
-  throw new AegisError(
-    'PAYLOAD_INVALID',
-    `a payload of type ${typeof payload} does not fit topic ${topic}, whose codec is ${codec}`,
-    { cause },
-  )
-}
-
 function decode<T>(codec: Codec, record: LogRecord, ack: () => void): Message<T> {
-  const { topic, partition, offset, timestamp, key, value } = record
+  const { topic, partition, offset, timestamp, key } = record
   const headers: Record<string, string> = Object.create(null)
   for (const header of record.headers)
     headers[header.key] = header.value === null ? '' : Buffer.from(header.value).toString()
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
-  const payload: unknown =
-    value === null ? undefined : codec === 'bytes' ? value : codec === 'text' ? text(value) : JSON.parse(text(value))
   return {
     topic,
     partition,
     offset,
     timestamp,
-    key: key === null ? null : text(key),
+    key: key === null ? null : Buffer.from(key).toString(),
     headers,
-    payload: payload as T,
+    payload: decodePayload(codec, record) as T,
     record,
     ack,
   }

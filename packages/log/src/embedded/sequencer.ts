@@ -47,6 +47,8 @@ export interface Request {
   readonly bytes: number
   /** Decides synchronously, in order; throwing refuses the request and writes nothing. */
   decide(stage: Stage, now: number): void
+  /** Called when it is durable, in the turn in which it becomes visible; must not throw. */
+  committed?(): void
 }
 
 interface Queued extends Request {
@@ -172,8 +174,12 @@ export class Sequencer {
       return
     }
     for (const request of requests) {
-      if (refused.has(request)) request.reject(refused.get(request))
-      else request.resolve()
+      if (refused.has(request)) {
+        request.reject(refused.get(request))
+        continue
+      }
+      request.committed?.()
+      request.resolve()
     }
   }
 

@@ -49,6 +49,7 @@ export class EmbeddedTransaction implements Transaction {
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
   readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
   readonly #positions: PositionCommit[] = []
+  readonly #callbacks: (() => void)[] = []
 
   constructor(host: TransactionHost) {
     this.#host = host
@@ -83,6 +84,11 @@ export class EmbeddedTransaction implements Transaction {
   commitPosition(position: PositionCommit): void {
     this.#check()
     this.#positions.push(position)
+  }
+
+  onCommit(callback: () => void): void {
+    this.#check()
+    this.#callbacks.push(callback)
   }
 
   async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
@@ -161,7 +167,12 @@ export class EmbeddedTransaction implements Transaction {
     this.#check()
     this.#ended = true
     const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads)]
-    const request: Request = { reads, bytes: this.#bytes, decide: (stage, now) => this.#decide(stage, now) }
+    const request: Request = {
+      reads,
+      bytes: this.#bytes,
+      decide: (stage, now) => this.#decide(stage, now),
+      committed: () => this.#committed(),
+    }
     const receipts = this.#appends.map(({ receipt }) => receipt)
     try {
       await this.#host.sequencer.submit(request)
@@ -194,6 +205,19 @@ export class EmbeddedTransaction implements Transaction {
       else stage.put(key, value)
     }
     for (const position of this.#positions) this.#host.stagePosition(position, stage)
+  }
+
+  #committed(): void {
+    for (const callback of this.#callbacks) {
+      try {
+        callback()
+      } catch (error) {
+        // What is committed stays so; the fault is the callback's and ends as one that nobody caught.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   #write(key: Uint8Array, value: Uint8Array | undefined): void {

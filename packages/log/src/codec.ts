@@ -1,0 +1,58 @@
+import { AegisError } from '@aegis/storage'
+import type { LogRecord } from './log.ts'
+
+/** The payload of what is named by a string only: nothing is known of its type. */
+// biome-ignore lint/suspicious/noExplicitAny: the one place where users ask for no checking
+export type Untyped = any
+
+/** How the payloads of a topic are encoded; stored with the topic, so that whoever reads it knows. */
+export type Codec = 'json' | 'text' | 'bytes'
+
+/**
+ * Something that names a topic and knows what its records mean: topic definitions, tables, event categories.
+ * Taken wherever records are consumed.
+ */
+export interface Readable<T> {
+  readonly topic: string
+  decode(record: LogRecord): T
+}
+
+/** @throws AegisError `PAYLOAD_INVALID` when the codec cannot carry the payload, such as `undefined` or a bigint in JSON. */
+export function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Array {
+  if (codec === 'bytes' && payload instanceof Uint8Array) return payload
+  if (codec === 'text' && typeof payload === 'string') return Buffer.from(payload)
+  let cause: unknown
+  if (codec === 'json') {
+    try {
+      const text = JSON.stringify(payload) as string | undefined
+      if (text !== undefined) return Buffer.from(text)
+    } catch (error) {
+      cause = error
+    }
+  }
+  throw new AegisError(
+    'PAYLOAD_INVALID',
+    `a payload of type ${typeof payload} does not fit topic ${topic}: its codec is ${codec}`,
+    { cause },
+  )
+}
+
+/**
+ * `undefined` for a tombstone.
+ * @throws AegisError `PAYLOAD_INVALID` when the bytes are not of the codec.
+ */
+export function decodePayload(codec: Codec, { topic, partition, offset, value }: LogRecord): unknown {
+  if (value === null) return undefined
+  if (codec === 'bytes') return value
+  // utf8Slice and then parse: parsing the buffer itself converts it more slowly.
+  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
+  if (codec === 'text') return text
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new AegisError('PAYLOAD_INVALID', `the record at offset ${offset} of ${topic}/${partition} is not JSON`, {
+      cause,
+      details: { topic, partition, offset },
+    })
+  }
+}
