@@ -8,6 +8,8 @@ export type Header = { readonly key: string; readonly value: Uint8Array | null }
 export interface LogRecord extends BatchRecord {
   readonly topic: string
   readonly partition: number
+  /** On `'history'` topics the number of the record within its key, dense from 0. */
+  readonly version?: number
 }
 
 /** `'none'`: a plain log. `'latest'`: the last record of a key can be read by key. `'history'`: all records of a key, numbered from 0. */

@@ -168,6 +168,24 @@ describe('keyed topics', () => {
     )
   })
 
+  it('history: what reads the feed gets the version of each record too, and the headers as they were appended', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { keyed: 'history' })
+    const headers = [{ key: 'h', value: bytes('1') }]
+    await log.append('t', [
+      { key: bytes('a'), value: bytes('1'), headers },
+      { key: bytes('b'), value: bytes('2') },
+      { key: bytes('a'), value: bytes('3') },
+    ])
+    const { records } = await log.read('t', 0, { from: 0 })
+    expect(records.map(({ version, headers }) => [version, headers.length])).toEqual([
+      [0, 1],
+      [0, 0],
+      [1, 0],
+    ])
+    expect(records[0]!.headers[0]!.key).toBe('h')
+  })
+
   it('history: numbers the records of a key from 0, and of many appends that expect the same version one wins', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { keyed: 'history' })

@@ -3,6 +3,7 @@ import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
 import type { AppendOptions, ExpectedVersion, OutgoingRecord, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { type BatchRecord, encodeRecordBatch } from '../record-batch.ts'
+import { withVersion } from './record-version.ts'
 import type { Stage } from './sequencer.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -105,13 +106,15 @@ export function decideAppend(append: PreparedAppend, stage: Stage, now: number):
   for (const { key = null, value, headers = [], timestamp = now, partition: wanted } of append.records) {
     const partition = wanted ?? (key === null ? sticky : partitionForKey(key, partitions))
     const record: BatchRecord = { offset: topic.nextOffset++, timestamp, key, value, headers }
-    stage.appends.push({ topic, partition, record })
     const position = { partition, offset: record.offset, timestamp }
     if (keyed === 'latest') {
       const head = Buffer.concat([u32(partition), u64(record.offset), Uint8Array.of(value === null ? 1 : 0)])
       stage.put(latestKey(id, key!), Buffer.concat([head, encodeRecordBatch([record], { baseOffset: record.offset })]))
     }
-    if (keyed === 'history') {
+    if (keyed !== 'history') {
+      stage.appends.push({ topic, partition, record })
+      positions.push(position)
+    } else {
       const text = Buffer.from(key!).toString('latin1')
       const history = histories.get(text)
       if (history === undefined) histories.set(text, { key: key!, partition, records: [record] })
@@ -119,8 +122,9 @@ export function decideAppend(append: PreparedAppend, stage: Stage, now: number):
       const stored = stage.get(headKey(id, key!))
       const version = stored === undefined ? 0 : readU64(stored, 0)
       stage.put(headKey(id, key!), u64(version + 1))
+      stage.appends.push({ topic, partition, record: withVersion(record, version) })
       positions.push({ ...position, version })
-    } else positions.push(position)
+    }
   }
   for (const { key, partition, records } of histories.values()) {
     const count = readU64(stage.get(headKey(id, key))!, 0)

@@ -28,6 +28,7 @@ import { decideAppend, prepareAppend } from './append.ts'
 import { EmbeddedFollower } from './follower.ts'
 import { checkMember, GroupCoordinator } from './group-coordinator.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
+import { versionOf } from './record-version.ts'
 import { envelopeBytes, Sequencer, type Stage } from './sequencer.ts'
 import { checkTopic, type TopicConfig, TopicState } from './topic-state.ts'
 import { EmbeddedTransaction } from './transaction.ts'
@@ -286,17 +287,17 @@ export class EmbeddedLog implements Log {
   async #read(topic: TopicState, partition: number, from: number, maxRecords: number): Promise<ReadResult> {
     // Taken before reading: everything below it is durable, so what the range does not show is not there.
     const end = topic.endOffset
-    const { id, name } = topic.config
+    const { id, keyed, name } = topic.config
     const records: LogRecord[] = []
     const range = { gte: batchKey(id, partition, from), lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER) }
     for await (const entries of this.storage.range({ ...range, limit: Math.max(1, Math.min(maxRecords, 1000)) })) {
       for (const [, value] of entries) {
-        for (const { offset, timestamp, key, value: payload, headers } of decodeRecordBatch(
-          value.subarray(envelopeBytes),
-        ).records) {
+        for (const record of decodeRecordBatch(value.subarray(envelopeBytes)).records) {
+          const { offset, timestamp, key, value: payload, headers } = record
           if (offset < from) continue
           if (offset >= end) return { records, nextOffset: end }
-          records.push({ topic: name, partition, offset, timestamp, key, value: payload, headers })
+          const read = { topic: name, partition, offset, timestamp, key, value: payload, headers }
+          records.push(keyed === 'history' ? { ...read, ...versionOf(record) } : read)
           if (records.length === maxRecords) return { records, nextOffset: offset + 1 }
         }
       }
