@@ -1,1 +1,3 @@
-export {}
+export { StreamingEngine } from './engine.ts'
+export type { EngineOptions } from './engine-options.ts'
+export type { EngineTransaction } from './engine-transaction.ts'

@@ -1,0 +1,36 @@
+import type { CdcTransaction } from '@aegis/cdc'
+import type { EventStore } from '@aegis/eventstore'
+import type { Receipt, Transaction } from '@aegis/log'
+import type { OutgoingMessage, PubSubTransaction } from '@aegis/pubsub'
+
+type EventTransaction = Awaited<ReturnType<EventStore['within']>>
+
+/** What is written on the engine, inside a transaction: all of it becomes durable and visible in one commit, or nothing. */
+export interface EngineTransaction extends Transaction {
+  /** Offsets are known after the commit. */
+  readonly publish: PubSubTransaction['publish']
+  publishMany(topic: string, messages: readonly OutgoingMessage[]): Promise<readonly Receipt[]>
+  readonly cdc: CdcTransaction
+  readonly events: EventTransaction
+}
+
+/** The services inside one transaction. */
+export interface TransactionServices {
+  readonly pubsub: PubSubTransaction
+  readonly cdc: CdcTransaction
+  readonly events: EventTransaction
+}
+
+/**
+ * Gives the log's transaction the engine's vocabulary. It stays the same object, so that packages which keep something
+ * by transaction find it whichever way they were reached.
+ */
+export function gather(tx: Transaction, { pubsub, cdc, events }: TransactionServices): EngineTransaction {
+  return Object.assign(tx, {
+    publish: pubsub.publish.bind(pubsub),
+    publishMany: (topic: string, messages: readonly OutgoingMessage[]) =>
+      Promise.all(messages.map(message => pubsub.publish(topic, message))),
+    cdc,
+    events,
+  })
+}

@@ -1,0 +1,80 @@
+import { CdcEngine } from '@aegis/cdc'
+import { EventStore } from '@aegis/eventstore'
+import { type Log, openLog, type TransactionOptions } from '@aegis/log'
+import { PubSub } from '@aegis/pubsub'
+import type { EngineOptions } from './engine-options.ts'
+import { type EngineTransaction, gather } from './engine-transaction.ts'
+
+/** Pub/sub, captured tables and event streams over one log, with one atomic commit across all of them. */
+export class StreamingEngine implements AsyncDisposable {
+  /** The log that everything stands on; standalone packages may use it beside the engine. */
+  readonly log: Log
+  /** Topics: messages with keys, headers and consumer groups. */
+  readonly pubsub: PubSub
+  /** Tables whose every change is captured. */
+  readonly cdc: CdcEngine
+  /** Event streams with expected versions. */
+  readonly events: EventStore
+  /** `pubsub.createTopic` */
+  readonly createTopic: PubSub['createTopic']
+  /** `pubsub.publish` */
+  readonly publish: PubSub['publish']
+  /** `pubsub.publishMany` */
+  readonly publishMany: PubSub['publishMany']
+  /** `pubsub.subscribe` */
+  readonly subscribe: PubSub['subscribe']
+  #closing: Promise<void> | undefined
+
+  private constructor(log: Log) {
+    this.log = log
+    this.pubsub = new PubSub(log)
+    this.cdc = new CdcEngine(log)
+    this.events = new EventStore(log)
+    this.createTopic = this.pubsub.createTopic.bind(this.pubsub)
+    this.publish = this.pubsub.publish.bind(this.pubsub)
+    this.publishMany = this.pubsub.publishMany.bind(this.pubsub)
+    this.subscribe = this.pubsub.subscribe.bind(this.pubsub)
+  }
+
+  /**
+   * Opens everything over one data folder, or in memory.
+   * @throws AegisError `LOG_INVALID`, and what the storage throws: `STORAGE_LOCKED` when the folder is in use, …
+   */
+  static async open(options: EngineOptions): Promise<StreamingEngine> {
+    return new StreamingEngine(await openLog(options))
+  }
+
+  /**
+   * Messages, rows, events and acknowledgements of one function in one commit, or none of it. Serializable; the function
+   * is run again after a conflict, so it should have no other effects.
+   * @throws AegisError `TRANSACTION_CONFLICT`, `TRANSACTION_TOO_OLD`, `TRANSACTION_TOO_LARGE`, and what the function throws
+   */
+  transaction<T>(work: (tx: EngineTransaction) => Promise<T> | T, options?: TransactionOptions): Promise<T> {
+    return this.log.transaction(async tx => {
+      const services = {
+        pubsub: this.pubsub.within(tx),
+        cdc: this.cdc.within(tx),
+        events: await this.events.within(tx),
+      }
+      return work(gather(tx, services))
+    }, options)
+  }
+
+  /** Ends subscriptions, then closes the log. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await Promise.all([this.pubsub.close(), this.cdc.close(), this.events.close()])
+    } finally {
+      await this.log.close()
+    }
+  }
+}
