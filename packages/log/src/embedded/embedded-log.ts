@@ -30,7 +30,7 @@ import { checkMember, GroupCoordinator } from './group-coordinator.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
 import { versionOf } from './record-version.ts'
 import { envelopeBytes, Sequencer, type Stage } from './sequencer.ts'
-import { checkTopic, type TopicConfig, TopicState } from './topic-state.ts'
+import { checkTopic, type TopicConfig, type TopicDefaults, TopicState, withDefaults } from './topic-state.ts'
 import { EmbeddedTransaction } from './transaction.ts'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -45,12 +45,14 @@ export class EmbeddedLog implements Log {
   readonly #topics = new Map<string, TopicState>()
   readonly #groups = new Map<string, GroupCoordinator>()
   readonly #followers = new Set<EmbeddedFollower>()
+  readonly #defaults: TopicDefaults
   #lastTopicId = 0
   #closing: Promise<void> | undefined
 
-  constructor(storage: Storage, durability: Durability, now: () => number) {
+  constructor(storage: Storage, durability: Durability, now: () => number, defaults: TopicDefaults) {
     this.storage = storage
     this.now = now
+    this.#defaults = defaults
     this.sequencer = new Sequencer(storage, durability, now)
   }
 
@@ -73,8 +75,8 @@ export class EmbeddedLog implements Log {
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
     this.#check()
-    const wanted = checkTopic(name, options)
     let topic = this.#topics.get(name)
+    const wanted = checkTopic(name, withDefaults(name, options, this.#defaults, topic?.config))
     if (topic === undefined) {
       const id = ++this.#lastTopicId
       const config = { ...wanted, id, incarnation: randomUUID() }

@@ -1,6 +1,7 @@
 import { AegisError, type Durability, openLevel, openMemory } from '@aegis/storage'
 import type { Log } from '../log.ts'
 import { EmbeddedLog } from './embedded-log.ts'
+import { checkTopic, type TopicDefaults } from './topic-state.ts'
 
 export interface OpenLogOptions {
   /** The folder of the database; made if it is not there. One folder belongs to one process. */
@@ -11,6 +12,11 @@ export interface OpenLogOptions {
   durability?: Durability
   /** The clock, in milliseconds since the epoch, for tests that cannot wait. Default `Date.now`. */
   now?: () => number
+  /**
+   * For topics that do not say otherwise when they are created; those that exist keep what they have. `retention`
+   * applies to topics that are not keyed, and not to the internal ones, whose names start with `$`.
+   */
+  topicDefaults?: TopicDefaults
 }
 
 /**
@@ -22,12 +28,14 @@ export async function openLog({
   memory = false,
   durability = 'fsync',
   now = Date.now,
+  topicDefaults = {},
 }: OpenLogOptions): Promise<Log> {
   if ((dataDir === undefined) === !memory) {
     throw new AegisError('LOG_INVALID', 'openLog takes either dataDir or memory: give one of them')
   }
+  checkTopic('topicDefaults', topicDefaults)
   const storage = dataDir === undefined ? await openMemory() : await openLevel({ dataDir })
-  const log = new EmbeddedLog(storage, durability, now)
+  const log = new EmbeddedLog(storage, durability, now, topicDefaults)
   try {
     await log.load()
   } catch (error) {

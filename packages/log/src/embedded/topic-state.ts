@@ -81,3 +81,24 @@ export function checkTopic(name: string, options: TopicOptions): Omit<TopicConfi
     codec: oneOf('codec', options.codec ?? 'json', ['json', 'text', 'bytes']),
   }
 }
+
+/** What topics get that do not say otherwise when they are created. */
+export type TopicDefaults = Pick<TopicOptions, 'retention' | 'maxMessageSize'>
+
+/** Fills in the defaults; a topic that exists keeps what it has, so that another default never makes it differ. */
+export function withDefaults(
+  name: string,
+  options: TopicOptions,
+  { retention, maxMessageSize }: TopicDefaults,
+  existing: TopicConfig | undefined,
+): TopicOptions {
+  const filled = { ...options }
+  // Keyed and internal topics are state: they keep everything unless they are told.
+  const expires = (options.keyed ?? 'none') === 'none' && !name.startsWith('$')
+  if (retention !== undefined && options.retention === undefined && expires) {
+    const kept = existing === undefined ? retention : existing.retention
+    if (kept !== null) filled.retention = kept
+  }
+  if (maxMessageSize !== undefined) filled.maxMessageSize ??= existing?.maxMessageSize ?? maxMessageSize
+  return filled
+}
