@@ -1,3 +1,4 @@
+import type { Untyped } from '@aegis/log'
 import type { EventInput } from './event.ts'
 
 /** State that follows from events. The constructor never replays: field initialisers would overwrite the state. */
@@ -6,7 +7,7 @@ export abstract class AggregateRoot<E extends EventInput = EventInput> {
   #uncommitted: E[] = []
 
   /** A new instance to which the events were applied. */
-  static fromEvents<A extends AggregateRoot<any>>(this: new () => A, events: Iterable<EventInput>): A {
+  static fromEvents<A extends AggregateRoot<Untyped>>(this: new () => A, events: Iterable<EventInput>): A {
     const aggregate = new this()
     for (const event of events) {
       aggregate.apply(event)

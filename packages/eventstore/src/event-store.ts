@@ -13,13 +13,6 @@ import {
 import { AegisError } from '@aegis/storage'
 import type { EventInput, StoredEvent } from './event.ts'
 
-/** What can go wrong in `@aegis/eventstore`, besides what the log throws. */
-export type EventStoreErrorCode =
-  /** An event, stream id or option is not allowed. */
-  | 'EVENT_INVALID'
-  /** The stream is not at the expected version; `details` has `expected` and `actual`. */
-  | 'VERSION_CONFLICT'
-
 export interface AppendEventsOptions {
   /** Default `'any'`. */
   expectedVersion?: ExpectedVersion

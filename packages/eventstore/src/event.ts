@@ -1,12 +1,14 @@
+import type { Untyped } from '@aegis/log'
+
 /** What is appended: plain `{ type, data, metadata? }`. */
-export interface EventInput<Type extends string = string, Data = any> {
+export interface EventInput<Type extends string = string, Data = Untyped> {
   readonly type: Type
   readonly data: Data
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Another form of `{ type, data, metadata? }`. */
-export class Event<Type extends string = string, Data = any> implements EventInput<Type, Data> {
+export class Event<Type extends string = string, Data = Untyped> implements EventInput<Type, Data> {
   readonly type: Type
   readonly data: Data
   readonly metadata: Readonly<Record<string, unknown>> | undefined
@@ -19,7 +21,7 @@ export class Event<Type extends string = string, Data = any> implements EventInp
 }
 
 /** An event as it is stored. */
-export interface StoredEvent<Type extends string = string, Data = any> {
+export interface StoredEvent<Type extends string = string, Data = Untyped> {
   readonly id: string
   readonly type: Type
   readonly streamId: string

@@ -133,14 +133,20 @@ class Writer {
   }
 
   timestampDelta(timestamp: number, first: number): void {
-    if (fitsInt32(timestamp - first)) return this.varint(timestamp - first)
+    if (fitsInt32(timestamp - first)) {
+      this.varint(timestamp - first)
+      return
+    }
     let bits = zigzagLong(BigInt(timestamp) - BigInt(first))
     for (; bits >= 0x80n; bits >>= 7n) this.buffer[this.at++] = Number(bits & 0x7fn) | 0x80
     this.buffer[this.at++] = Number(bits)
   }
 
   bytes(bytes: Uint8Array | null): void {
-    if (bytes === null) return this.varint(-1)
+    if (bytes === null) {
+      this.varint(-1)
+      return
+    }
     this.varint(bytes.length)
     const { length } = bytes
     // `set` has a fixed cost that is higher than copying a few bytes.

@@ -16,11 +16,6 @@ import {
 import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
 
-/** What can go wrong in `@aegis/pubsub`. */
-export type PubSubErrorCode =
-  /** The topic's name is reserved. */
-  'TOPIC_NAME_INVALID'
-
 /** A payload, or a tombstone for a key. */
 export type OutgoingMessage<T = Untyped> = {
   readonly key?: string

@@ -6,6 +6,7 @@ import { SequencedStorage } from './sequenced-storage.ts'
 import type { Storage } from './storage.ts'
 
 /** Any database of the abstract-level family whose keys are ordered by bytes. */
+// biome-ignore lint/suspicious/noExplicitAny: any format, key and value type; the storage names its own encodings on every call
 export type AbstractDatabase = AbstractLevel<any, any, any>
 
 export interface LevelOptions {

@@ -12,15 +12,7 @@ import type {
 } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { decideAppend, type PreparedAppend, prepareAppend } from './append.ts'
-import {
-  getKeyed,
-  latestRange,
-  latestRecordKey,
-  readHistory,
-  scanLatest,
-  scanState,
-  stateRange,
-} from './keyed-reads.ts'
+import { getKeyed, latestRange, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { keyText, type Request, type Sequencer, type Stage } from './sequencer.ts'
 import type { TopicState } from './topic-state.ts'
 

@@ -64,7 +64,7 @@ function damageAt(file: Buffer, offset: number, at: number): Damage {
   const nextBlock = (from: number) => from - (from % blockBytes) + blockBytes
   // The length of the damaged record may be right; else reading begins anew at the next block.
   const claimedEnd = at + headerBytes <= file.length ? at + headerBytes + file.readUInt16LE(at + 4) : file.length
-  let from = claimedEnd < nextBlock(at) ? claimedEnd : nextBlock(at)
+  let from = Math.min(claimedEnd, nextBlock(at))
   if (begunRecord(file, from)) return { offset, followed: true }
   for (from = nextBlock(at); from < file.length; from += blockBytes) {
     if (begunRecord(file, from)) return { offset, followed: true }

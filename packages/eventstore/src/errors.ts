@@ -1,0 +1,4 @@
+/** What can go wrong in `@aegis/eventstore`, besides what the log throws: `VERSION_CONFLICT` among it. */
+export type EventStoreErrorCode =
+  /** An event, stream id or option is not allowed. */
+  'EVENT_INVALID'
