@@ -6,6 +6,7 @@ export type {
   AppendOptions,
   Capabilities,
   CommittedPosition,
+  DecidedPosition,
   ExpectedVersion,
   Follower,
   FollowOptions,

@@ -134,12 +134,21 @@ export interface PositionCommit {
   member?: GroupMember
 }
 
+/** A position that depends on what other commits have acknowledged, and so is known only in the order of commits. */
+export interface DecidedPosition extends Omit<PositionCommit, 'offset' | 'metadata'> {
+  /**
+   * Called once, synchronously, when the commit has its place in the order and is refused by nothing else any more.
+   * Throwing refuses the commit; when it returns, only a failing storage can prevent it.
+   */
+  decide(): CommittedPosition
+}
+
 /** Everything done on it becomes durable and visible in one commit, or nothing does. */
 export interface Transaction extends LogReader {
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Receipt
   putState(space: string, key: Uint8Array, value: Uint8Array): void
   deleteState(space: string, key: Uint8Array): void
-  commitPosition(position: PositionCommit): void
+  commitPosition(position: PositionCommit | DecidedPosition): void
   /**
    * Calls back in the turn in which the commit becomes visible, before the transaction's promise resolves; never when
    * it is refused or tried again. For those who keep in memory what the transaction has stored.

@@ -13,6 +13,7 @@ import {
   type LogRecord,
   openLog,
   partitionForKey,
+  type Transaction,
 } from '../src/index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -391,5 +392,23 @@ describe('onCommit', () => {
       tx.onCommit(() => seen.push(mine, log.endOffset('t')))
     })
     expect(seen).toEqual([2, 1])
+  })
+})
+
+describe('positions decided in the order of commits', () => {
+  it('know what every commit before them has decided, and are not asked when the commit is refused', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const decided: string[] = []
+    const commit = (name: string, work: (tx: Transaction) => void = () => undefined): Promise<void> =>
+      log.transaction(tx => {
+        const decide = () => ({ offset: decided.push(name), metadata: decided.join() })
+        tx.commitPosition({ groupId: 'g', topic: 't', partition: 0, decide })
+        work(tx)
+      })
+    const refused = commit('b', tx => tx.append('t', { value: null, partition: 0 }, { expected: 7 })).catch(() => 'no')
+    await Promise.all([commit('a'), refused, commit('c')])
+    expect(await refused).toBe('no')
+    expect(await log.committed('g', 't', 0)).toEqual({ offset: 2, metadata: 'a,c' })
   })
 })

@@ -4,6 +4,7 @@ import { batchKey, counterKey, groupKey, readU64, Space, stateKey, topicKey, top
 import type {
   AppendOptions,
   CommittedPosition,
+  DecidedPosition,
   Follower,
   FollowOptions,
   GroupMember,
@@ -220,15 +221,21 @@ export class EmbeddedLog implements Log {
   }
 
   async commitPosition(position: PositionCommit): Promise<void> {
-    await this.#submit(stage => this.stagePosition(position, stage))
+    await this.#submit(stage => {
+      this.checkPosition(position)
+      this.stagePosition(position, stage)
+    })
   }
 
-  stagePosition(
-    { groupId, topic: name, partition, offset, metadata = '', member }: PositionCommit,
-    stage: Stage,
-  ): void {
-    const { id, incarnation } = this.topic(name).config
+  checkPosition({ topic, partition, member }: PositionCommit | DecidedPosition): void {
+    this.topic(topic)
     if (member !== undefined) checkMember(member, partition)
+  }
+
+  stagePosition(position: PositionCommit | DecidedPosition, stage: Stage): void {
+    const { groupId, topic, partition } = position
+    const { id, incarnation } = this.topic(topic).config
+    const { offset, metadata = '' } = 'decide' in position ? position.decide() : position
     stage.put(groupKey(id, groupId, partition), json({ offset, metadata, incarnation }))
   }
 

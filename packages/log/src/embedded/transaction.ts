@@ -2,6 +2,7 @@ import { AegisError, type Storage, type StorageReader, type StorageSnapshot } fr
 import { headKey, latestKey, readU64, stateKey } from '../keys.ts'
 import type {
   AppendOptions,
+  DecidedPosition,
   KeyedRecord,
   KeyHistoryOptions,
   OutgoingRecord,
@@ -26,7 +27,8 @@ export interface TransactionHost {
   readonly sequencer: Sequencer
   now(): number
   topic(name: string): TopicState
-  stagePosition(position: PositionCommit, stage: Stage): void
+  checkPosition(position: PositionCommit | DecidedPosition): void
+  stagePosition(position: PositionCommit | DecidedPosition, stage: Stage): void
 }
 
 /** One attempt of a transaction: a snapshot from its first read on, and its writes until they are submitted. */
@@ -40,7 +42,7 @@ export class EmbeddedTransaction implements Transaction {
   readonly #readRanges: { gte: string; lt: string }[] = []
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
   readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
-  readonly #positions: PositionCommit[] = []
+  readonly #positions: (PositionCommit | DecidedPosition)[] = []
   readonly #callbacks: (() => void)[] = []
 
   constructor(host: TransactionHost) {
@@ -73,7 +75,7 @@ export class EmbeddedTransaction implements Transaction {
     this.#write(stateKey(space, key), undefined)
   }
 
-  commitPosition(position: PositionCommit): void {
+  commitPosition(position: PositionCommit | DecidedPosition): void {
     this.#check()
     this.#positions.push(position)
   }
@@ -191,11 +193,13 @@ export class EmbeddedTransaction implements Transaction {
         'something that the transaction has read was changed before it could commit: run it again',
       )
     }
+    for (const position of this.#positions) this.#host.checkPosition(position)
     for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
     for (const { key, value } of this.#state.values()) {
       if (value === undefined) stage.delete(key)
       else stage.put(key, value)
     }
+    // Last, for a position may depend on the commit not being refused.
     for (const position of this.#positions) this.#host.stagePosition(position, stage)
   }
 
