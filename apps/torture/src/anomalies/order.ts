@@ -1,0 +1,54 @@
+import { type Anomaly, type History, partitionName } from '../history.ts'
+
+/** What is wrong with the order in which a process sees and sends: skipped, repeated or turned around. */
+export function* orderAnomalies({ operations, final }: History): Generator<Anomaly> {
+  const index = new Map<string, Map<number, number>>()
+  for (const [partition, records] of final.records) {
+    let last = -1
+    for (const { offset } of records) {
+      if (offset <= last) {
+        yield { name: 'nonmonotonic-poll', example: `${partition}: ${offset} was read after ${last} at the end` }
+      }
+      last = offset
+    }
+    index.set(partition, new Map(records.map(({ offset }, at) => [offset, at])))
+  }
+  const polledLast = new Map<string, number>()
+  const sentLast = new Map<string, number>()
+  for (const { process, outcome, polled, sent } of operations) {
+    if (outcome === 'failed') continue
+    for (const { topic, partition, records, continues } of polled) {
+      const place = partitionName(topic, partition)
+      const order = index.get(place)
+      const cursor = `${process} ${place}`
+      let before = continues ? polledLast.get(cursor) : undefined
+      for (const { offset, value } of records) {
+        const at = order?.get(offset)
+        if (at === undefined) continue // A lost write, reported as one.
+        if (before !== undefined && at <= before) {
+          yield {
+            name: 'nonmonotonic-poll',
+            example: `${process} read ${value} at ${place}@${offset} after a later record`,
+          }
+        }
+        if (before !== undefined && at > before + 1) {
+          yield {
+            name: 'poll-skip',
+            example: `${process} passed over ${at - before - 1} records before ${place}@${offset}`,
+          }
+        }
+        before = at
+      }
+      if (before !== undefined) polledLast.set(cursor, before)
+    }
+    if (outcome !== 'ok') continue
+    for (const { topic, value, offset } of sent) {
+      if (offset === undefined) continue
+      const last = sentLast.get(`${process} ${topic}`)
+      if (last !== undefined && offset <= last) {
+        yield { name: 'nonmonotonic-send', example: `${process} sent ${value} to ${topic}@${offset} after ${last}` }
+      }
+      sentLast.set(`${process} ${topic}`, offset)
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { type Anomaly, type History, keyName } from '../history.ts'
+
+/** Transactions of which a part is there. */
+export function* tornTransactions({ operations, final }: History): Generator<Anomaly> {
+  const stored = new Set<string>()
+  for (const records of final.records.values()) for (const { value } of records) stored.add(value)
+  const histories = new Map([...final.histories].map(([key, values]) => [key, new Set(values)]))
+  for (const { sent, keysWritten, process, start } of operations) {
+    const parts = [
+      ...sent.map(({ value }) => ({ value, there: stored.has(value) })),
+      ...keysWritten.map(({ topic, key, value }) => ({
+        value,
+        there: histories.get(keyName(topic, key))?.has(value) ?? false,
+      })),
+    ]
+    const missing = parts.find(part => !part.there)
+    const present = parts.find(part => part.there)
+    if (missing !== undefined && present !== undefined) {
+      yield {
+        name: 'torn-transaction',
+        example: `of operation ${start} of ${process}, ${present.value} is there and ${missing.value} is not`,
+      }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import type { Log } from '@aegis/log'
+import { type FinalState, keyName, type Position, partitionName } from './history.ts'
+import { groupId, keys, partitions, text, topics } from './workload.ts'
+
+/** Reads everything that is in the log, record by record. */
+export async function readFinalState(log: Log): Promise<FinalState> {
+  const records: FinalState['records'] = new Map()
+  const found = new Map(records)
+  for (const { name, partitions: count } of await log.listTopics()) {
+    for (let partition = 0; partition < count; partition++) {
+      const list: { offset: number; value: string }[] = []
+      for (let from = 0; from < log.endOffset(name); ) {
+        const page = await log.read(name, partition, { from, maxRecords: 1000 })
+        for (const { offset, value } of page.records) list.push({ offset, value: text(value) })
+        from = page.nextOffset
+      }
+      if (name !== topics.keyed) found.set(partitionName(name, partition), list)
+    }
+  }
+  const histories = new Map<string, string[]>()
+  for (const key of keys) {
+    const versions = await log.history(topics.keyed, Buffer.from(key))
+    if (versions.length > 0)
+      histories.set(
+        keyName(topics.keyed, key),
+        versions.map(({ value }) => text(value)),
+      )
+  }
+  const positions: Position[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const position = await log.committed(groupId, topics.plain, partition)
+    if (position !== undefined)
+      positions.push({ group: groupId, topic: topics.plain, partition, offset: position.offset })
+  }
+  return { records: found, histories, positions }
+}

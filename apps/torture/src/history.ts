@@ -1,0 +1,103 @@
+/** A record of a topic; every value of a history is unique. */
+export interface Sent {
+  readonly topic: string
+  readonly value: string
+  /** Known once it is acknowledged. */
+  readonly partition?: number
+  readonly offset?: number
+}
+
+/** Neighbouring records of one partition, as one read gave them. */
+export interface Polled {
+  readonly topic: string
+  readonly partition: number
+  readonly records: readonly { readonly offset: number; readonly value: string }[]
+  /** The read went on where this process's one before ended: nothing may be between. */
+  readonly continues: boolean
+}
+
+/** The newest record of a key as it was read; version -1 when there was none. */
+export interface KeyRead {
+  readonly topic: string
+  readonly key: string
+  readonly version: number
+}
+
+export interface KeyWritten {
+  readonly topic: string
+  readonly key: string
+  readonly value: string
+  /** The version that it was to replace; left out when any was right. */
+  readonly expected?: number
+  /** Known once it is acknowledged. */
+  readonly version?: number
+}
+
+/** A position that a group has committed, or was read as its committed one. */
+export interface Position {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/**
+ * One transaction, or one single operation. `start` and `end` are places in the order of the whole history.
+ * The outcome is `'unknown'` when the process died, or the storage failed, before it was told.
+ */
+export interface Operation {
+  readonly process: string
+  readonly start: number
+  readonly end: number
+  readonly outcome: 'ok' | 'failed' | 'unknown'
+  readonly sent: readonly Sent[]
+  readonly polled: readonly Polled[]
+  readonly keyReads: readonly KeyRead[]
+  readonly keysWritten: readonly KeyWritten[]
+  readonly committed: readonly Position[]
+  readonly committedReads: readonly Position[]
+}
+
+/** What is there when all is over: read after a clean reopening. */
+export interface FinalState {
+  /** All records by `topic/partition`, in order of reading. */
+  readonly records: ReadonlyMap<string, readonly { readonly offset: number; readonly value: string }[]>
+  /** All records of a key by `topic/key`, in order; the versions are 0, 1, 2 … */
+  readonly histories: ReadonlyMap<string, readonly string[]>
+  readonly positions: readonly Position[]
+}
+
+export interface History {
+  readonly operations: readonly Operation[]
+  readonly final: FinalState
+}
+
+/** Something that no run may show, with the smallest thing that shows it. */
+export interface Anomaly {
+  readonly name: AnomalyName
+  readonly example: string
+}
+
+/** The names are those of Jepsen's Kafka tests and of Adya's isolation phenomena. */
+export type AnomalyName =
+  | 'inconsistent-offsets'
+  | 'duplicate'
+  | 'aborted-read'
+  | 'lost-write'
+  | 'unwritten-read'
+  | 'poll-skip'
+  | 'nonmonotonic-poll'
+  | 'nonmonotonic-send'
+  | 'torn-transaction'
+  | 'version-conflict'
+  | 'lost-version'
+  | 'position-regression'
+  | 'position-overrun'
+  | 'position-lost'
+  | 'G0'
+  | 'G1c'
+  | 'G-single'
+  | 'G2'
+
+export const partitionName = (topic: string, partition: number): string => `${topic}/${partition}`
+export const keyName = (topic: string, key: string): string => `${topic}/${key}`

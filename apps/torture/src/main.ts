@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { torture } from './torture.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    kills: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+let failed = false
+for (let round = 0; round < Number(values.rounds); round++) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'aegis-torture-'))
+  const seed = Number(values.seed) + round
+  const result = await torture({
+    dataDir,
+    seed,
+    kills: Number(values.kills),
+    onKill: kill => process.stderr.isTTY && process.stderr.write(`\rseed ${seed}: ${kill} of ${values.kills} kills `),
+  })
+  if (process.stderr.isTTY) process.stderr.write('\n')
+  const { anomalies, ...figures } = result
+  console.log(values.json ? JSON.stringify(result) : `${JSON.stringify(figures)} anomalies: ${anomalies.length}`)
+  for (const { name, example } of anomalies.slice(0, 20)) console.error(`  ${name}: ${example}`)
+  // A folder that shows an anomaly is kept: it is the evidence.
+  if (anomalies.length > 0) console.error(`  kept in ${dataDir}`)
+  else await rm(dataDir, { recursive: true })
+  failed ||= anomalies.length > 0
+}
+process.exit(failed ? 1 : 0)

@@ -1,0 +1,246 @@
+import type { Follower, GroupMember, Log } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { Polled } from './history.ts'
+import { Random } from './random.ts'
+import type { Actions, Line } from './recorder.ts'
+
+export interface WorkloadOptions {
+  readonly seed: number
+  /** Names of processes and values start with it, so that they are unique over several runs on one log. */
+  readonly name: string
+  readonly emit: (line: Line) => void
+  readonly signal: AbortSignal
+}
+
+export const topics = { plain: 'plain', copies: 'copies', keyed: 'keyed' } as const
+export const partitions = 4
+export const groupId = 'copiers'
+export const keys = ['a', 'b', 'c', 'd', 'e', 'f'] as const
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+export const text = (value: Uint8Array | null): string => Buffer.from(value ?? []).toString()
+
+/** Failures that say for certain that nothing was done. */
+const refusals = ['VERSION_CONFLICT', 'TRANSACTION_CONFLICT', 'GENERATION_FENCED', 'TRANSACTION_TOO_OLD']
+
+/** Runs producers, transactions, version checks, a reader and the members of a group on a log until the signal or a failure. */
+export async function runWorkload(log: Log, options: WorkloadOptions): Promise<void> {
+  await log.createTopic(topics.plain, { partitions })
+  await log.createTopic(topics.copies, { partitions: 2 })
+  await log.createTopic(topics.keyed, { keyed: 'history' })
+  const workload = new Workload(log, options)
+  await workload.run()
+}
+
+class Workload {
+  readonly #log: Log
+  readonly #options: WorkloadOptions
+  readonly #stop = new AbortController()
+  #operations = 0
+  #values = 0
+
+  constructor(log: Log, options: WorkloadOptions) {
+    this.#log = log
+    this.#options = options
+  }
+
+  async run(): Promise<void> {
+    const { signal, name, seed } = this.#options
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
+    if (signal.aborted) this.#stop.abort()
+    const random = new Random(seed)
+    const loop = async (process: string, step: (process: string, random: Random) => Promise<void>): Promise<void> => {
+      const own = new Random(random.below(2 ** 31))
+      while (!this.#stop.signal.aborted) await step(`${name}.${process}`, own)
+    }
+    const loops = [
+      ...['producer1', 'producer2', 'producer3'].map(process => loop(process, this.#produce)),
+      ...['transaction1', 'transaction2', 'transaction3'].map(process => loop(process, this.#transact)),
+      ...['writer1', 'writer2'].map(process => loop(process, this.#writeExpected)),
+      loop('reader', this.#read),
+      ...['member1', 'member2', 'member3'].map(process => loop(process, this.#consume)),
+    ]
+    // The first failure ends all; none of them is left running behind.
+    const results = await Promise.allSettled(loops.map(running => running.catch(error => this.#fail(error))))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  #fail(error: unknown): never {
+    this.#stop.abort()
+    throw error
+  }
+
+  #value = (process: string): string => `${process}.${++this.#values}`
+
+  async #operation(process: string, begin: Actions, work: () => Promise<Actions>): Promise<boolean> {
+    const id = ++this.#operations
+    const { emit } = this.#options
+    emit({ begin: id, process, actions: begin })
+    try {
+      emit({ end: id, outcome: 'ok', actions: await work() })
+      return true
+    } catch (error) {
+      const refused = refusals.some(code => AegisError.is(error, code))
+      emit({ end: id, outcome: refused ? 'failed' : 'unknown', actions: {} })
+      if (!refused) throw error
+      return false
+    }
+  }
+
+  #produce = async (process: string, random: Random): Promise<void> => {
+    const values = Array.from({ length: 1 + random.below(5) }, () => this.#value(process))
+    const sent = values.map(value => ({ topic: topics.plain, value }))
+    const records = values.map(value => ({ key: bytes(random.of(keys)), value: bytes(value) }))
+    await this.#operation(process, { sent }, async () => {
+      const { positions } = await this.#log.append(topics.plain, records)
+      return {
+        sent: sent.map((record, at) => ({
+          ...record,
+          partition: positions[at]!.partition,
+          offset: positions[at]!.offset,
+        })),
+      }
+    })
+  }
+
+  #transact = async (process: string, random: Random): Promise<void> => {
+    const [first, second] = [random.of(keys), random.of(keys)]
+    const value = this.#value(process)
+    const sent = [{ topic: topics.plain, value: this.#value(process) }]
+    const written = [{ topic: topics.keyed, key: second, value }]
+    await this.#operation(process, { sent, keysWritten: written }, async () => {
+      let keyReads: { topic: string; key: string; version: number }[] = []
+      const receipts = await this.#log.transaction(async tx => {
+        const versions = await Promise.all([first, second].map(key => tx.get(topics.keyed, bytes(key))))
+        keyReads = [first, second].map((key, at) => ({
+          topic: topics.keyed,
+          key,
+          version: versions[at]?.version ?? -1,
+        }))
+        return [
+          tx.append(topics.plain, { key: bytes(first), value: bytes(sent[0]!.value) }),
+          tx.append(topics.keyed, { key: bytes(second), value: bytes(value) }),
+        ] as const
+      })
+      const [plain, keyed] = receipts.map(receipt => receipt.positions[0]!)
+      return {
+        keyReads,
+        sent: [{ ...sent[0]!, partition: plain!.partition, offset: plain!.offset }],
+        keysWritten: [{ ...written[0]!, version: keyed!.version!, expected: keyReads[1]!.version }],
+      }
+    })
+  }
+
+  #writeExpected = async (process: string, random: Random): Promise<void> => {
+    const key = random.of(keys)
+    const version = (await this.#log.get(topics.keyed, bytes(key)))?.version ?? -1
+    const written = { topic: topics.keyed, key, value: this.#value(process), expected: version }
+    await this.#operation(process, { keysWritten: [written] }, async () => {
+      const record = { key: bytes(key), value: bytes(written.value) }
+      const { positions } = await this.#log.append(topics.keyed, record, {
+        expected: version === -1 ? 'no-stream' : version,
+      })
+      return { keysWritten: [{ ...written, version: positions[0]!.version! }] }
+    })
+  }
+
+  /** Follows everything from the beginning, for as long as it comes. */
+  #read = async (process: string): Promise<void> => {
+    const positions = new Map(Array.from({ length: partitions }, (_, partition) => [partition, 0]))
+    const follower = this.#log.follow(topics.plain, { positions, signal: this.#stop.signal })
+    const begun = new Set<number>()
+    for (let page = await follower.next(); page !== undefined; page = await follower.next()) {
+      const polled = this.#polled(page.partition, page.records, begun)
+      await this.#operation(process, {}, async () => ({ polled: [polled] }))
+    }
+  }
+
+  #polled(
+    partition: number,
+    records: readonly { offset: number; value: Uint8Array | null }[],
+    begun: Set<number>,
+  ): Polled {
+    const continues = begun.has(partition)
+    begun.add(partition)
+    return {
+      topic: topics.plain,
+      partition,
+      continues,
+      records: records.map(({ offset, value }) => ({ offset, value: text(value) })),
+    }
+  }
+
+  /** A member that copies each record once, in the transaction of its position, and now and then leaves the group. */
+  #consume = async (process: string, random: Random): Promise<void> => {
+    let follower: Follower | undefined
+    let pages = 3 + random.below(20)
+    const next = new Map<number, number>()
+    const begun = new Set<number>()
+    const follow = (): void => {
+      follower?.close()
+      follower = this.#log.follow(topics.plain, {
+        positions: next,
+        maxRecords: 1 + random.below(50),
+        signal: this.#stop.signal,
+      })
+    }
+    const member: GroupMember = await this.#log.join({
+      groupId,
+      topic: topics.plain,
+      onAssignment: async ({ assigned, revoked }) => {
+        for (const partition of revoked) next.delete(partition)
+        for (const partition of assigned) next.set(partition, await this.#committed(process, partition))
+        for (const partition of assigned) begun.delete(partition)
+        follow()
+      },
+    })
+    if (follower === undefined) follow()
+    try {
+      while (pages-- > 0 && !this.#stop.signal.aborted) {
+        const current: Follower = follower!
+        const page = await current.next()
+        // Another assignment has replaced the follower: its positions have not moved.
+        if (page === undefined || current !== follower) continue
+        if (!(await this.#copy(process, page, member, begun))) break
+        if (next.has(page.partition)) next.set(page.partition, page.nextOffset)
+      }
+    } finally {
+      follower?.close()
+      await member.leave()
+    }
+  }
+
+  #committed = async (process: string, partition: number): Promise<number> => {
+    let offset = 0
+    await this.#operation(process, {}, async () => {
+      offset = (await this.#log.committed(groupId, topics.plain, partition))?.offset ?? 0
+      return { committedReads: [{ group: groupId, topic: topics.plain, partition, offset }] }
+    })
+    return offset
+  }
+
+  #copy = async (
+    process: string,
+    page: { partition: number; nextOffset: number; records: readonly { offset: number; value: Uint8Array | null }[] },
+    member: GroupMember,
+    begun: Set<number>,
+  ): Promise<boolean> => {
+    const { partition, records, nextOffset: offset } = page
+    const polled = [this.#polled(partition, records, begun)]
+    const sent = records.map(({ value }) => ({ topic: topics.copies, value: `copy of ${text(value)}` }))
+    const committed = [{ group: groupId, topic: topics.plain, partition, offset }]
+    return this.#operation(process, { polled, sent, committed }, async () => {
+      const receipt = await this.#log.transaction(tx => {
+        tx.commitPosition({ groupId, topic: topics.plain, partition, offset, member })
+        return tx.append(
+          topics.copies,
+          sent.map(({ value }) => ({ value: bytes(value) })),
+        )
+      })
+      const places = receipt.positions
+      return {
+        sent: sent.map((record, at) => ({ ...record, partition: places[at]!.partition, offset: places[at]!.offset })),
+      }
+    })
+  }
+}

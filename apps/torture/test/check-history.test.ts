@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest'
+import { checkHistory } from '../src/check-history.ts'
+import type { Anomaly, FinalState, Operation } from '../src/history.ts'
+
+let clock = 0
+const operation = (parts: Partial<Operation>): Operation => ({
+  process: 'p',
+  start: clock++,
+  end: clock++,
+  outcome: 'ok',
+  sent: [],
+  polled: [],
+  keyReads: [],
+  keysWritten: [],
+  committed: [],
+  committedReads: [],
+  ...parts,
+})
+const sent = (value: string, offset?: number) => ({
+  topic: 't',
+  value,
+  ...(offset !== undefined && { partition: 0, offset }),
+})
+const polled = (continues: boolean, ...records: [number, string][]) => ({
+  topic: 't',
+  partition: 0,
+  continues,
+  records: records.map(([offset, value]) => ({ offset, value })),
+})
+const records = (...list: [number, string][]): FinalState['records'] =>
+  new Map([['t/0', list.map(([offset, value]) => ({ offset, value }))]])
+const names = (operations: Operation[], final: Partial<FinalState> = {}): Anomaly['name'][] => [
+  ...new Set(
+    checkHistory({
+      operations,
+      final: { records: new Map(), histories: new Map(), positions: [], ...final },
+    }).map(anomaly => anomaly.name),
+  ),
+]
+const position = (offset: number) => ({ group: 'g', topic: 't', partition: 0, offset })
+const write = (key: string, value: string, version?: number) => ({
+  topic: 'k',
+  key,
+  value,
+  ...(version !== undefined && { version }),
+})
+const read = (key: string, version: number) => ({ topic: 'k', key, version })
+
+describe('the checker of histories', () => {
+  it('finds nothing in a history without fault', () => {
+    const found = names(
+      [
+        operation({ sent: [sent('a', 0), sent('b', 2)] }),
+        operation({ sent: [sent('c')], outcome: 'unknown' }),
+        operation({ sent: [sent('d')], outcome: 'failed' }),
+        operation({ process: 'q', polled: [polled(true, [0, 'a'])], committed: [position(1)] }),
+        operation({ process: 'q', polled: [polled(true, [2, 'b'], [3, 'c'])], committedReads: [position(1)] }),
+        operation({ keyReads: [read('x', -1)], keysWritten: [write('x', 'x0', 0)] }),
+        operation({ keyReads: [read('x', 0)], keysWritten: [write('x', 'x1', 1)] }),
+      ],
+      {
+        records: records([0, 'a'], [2, 'b'], [3, 'c']),
+        histories: new Map([['k/x', ['x0', 'x1']]]),
+        positions: [position(1)],
+      },
+    )
+    expect(found).toEqual([])
+  })
+
+  it('finds two values at one offset', () => {
+    const found = names([operation({ sent: [sent('a', 0)] }), operation({ sent: [sent('b', 0)] })], {
+      records: records([0, 'a']),
+    })
+    expect(found).toContain('inconsistent-offsets')
+  })
+
+  it('finds one value at two offsets', () => {
+    expect(names([operation({ sent: [sent('a', 0)] })], { records: records([0, 'a'], [1, 'a']) })).toContain(
+      'duplicate',
+    )
+  })
+
+  it('finds a value that was refused and read all the same', () => {
+    expect(names([operation({ sent: [sent('a')], outcome: 'failed' })], { records: records([0, 'a']) })).toEqual([
+      'aborted-read',
+    ])
+  })
+
+  it('finds a value that nobody wrote', () => {
+    expect(names([], { records: records([0, 'a']) })).toEqual(['unwritten-read'])
+  })
+
+  it('finds an acknowledged value that is gone, and one that was read and is gone', () => {
+    expect(names([operation({ sent: [sent('a', 0)] })])).toContain('lost-write')
+    const unknown = operation({ sent: [sent('a')], outcome: 'unknown' })
+    expect(names([unknown, operation({ polled: [polled(false, [0, 'a'])] })])).toContain('lost-write')
+  })
+
+  it('finds a record that a reader passed over, also when the pages have a gap between them', () => {
+    const send = operation({ sent: [sent('a', 0), sent('b', 1), sent('c', 2)] })
+    const final = { records: records([0, 'a'], [1, 'b'], [2, 'c']) }
+    expect(names([send, operation({ polled: [polled(false, [0, 'a'], [2, 'c'])] })], final)).toEqual(['poll-skip'])
+    const pages = [operation({ polled: [polled(false, [0, 'a'])] }), operation({ polled: [polled(true, [2, 'c'])] })]
+    expect(names([send, ...pages], final)).toEqual(['poll-skip'])
+    const sought = [operation({ polled: [polled(false, [0, 'a'])] }), operation({ polled: [polled(false, [2, 'c'])] })]
+    expect(names([send, ...sought], final)).toEqual([])
+  })
+
+  it('finds a record that a reader was given twice', () => {
+    const send = operation({ sent: [sent('a', 0)] })
+    const pages = [operation({ polled: [polled(false, [0, 'a'])] }), operation({ polled: [polled(true, [0, 'a'])] })]
+    expect(names([send, ...pages], { records: records([0, 'a']) })).toEqual(['nonmonotonic-poll'])
+  })
+
+  it('finds sends of one process that were turned around', () => {
+    const sends = [operation({ sent: [sent('a', 1)] }), operation({ sent: [sent('b', 0)] })]
+    expect(names(sends, { records: records([0, 'b'], [1, 'a']) })).toEqual(['nonmonotonic-send'])
+  })
+
+  it('finds half of a transaction, acknowledged or not', () => {
+    const torn = operation({ sent: [sent('a')], keysWritten: [write('x', 'x0')], outcome: 'unknown' })
+    expect(names([torn], { records: records([0, 'a']) })).toEqual(['torn-transaction'])
+  })
+
+  it('finds a version that was replaced twice, given twice, or lost', () => {
+    const replaced = ['x1', 'y1'].map(value => operation({ keysWritten: [{ ...write('x', value), expected: 0 }] }))
+    expect(names(replaced, { histories: new Map([['k/x', ['x0', 'x1', 'y1']]]) })).toEqual(['version-conflict'])
+    const given = ['x1', 'y1'].map(value => operation({ keysWritten: [write('x', value, 1)] }))
+    expect(names(given, { histories: new Map([['k/x', ['x0', 'x1', 'y1']]]) })).toContain('version-conflict')
+    expect(names([operation({ keysWritten: [write('x', 'x0', 0)] })])).toContain('lost-version')
+  })
+
+  it('finds a position that fell back, passed the end, or was forgotten', () => {
+    const send = operation({ sent: [sent('a', 0), sent('b', 1)] })
+    const final = { records: records([0, 'a'], [1, 'b']), positions: [position(2)] }
+    const commits = [operation({ committed: [position(2)] }), operation({ committed: [position(1)] })]
+    expect(names([send, ...commits], final)).toEqual(['position-regression'])
+    expect(names([send, operation({ committed: [position(3)] })], { ...final, positions: [position(3)] })).toEqual([
+      'position-overrun',
+    ])
+    expect(names([send, operation({ committed: [position(2)] })], { ...final, positions: [] })).toEqual([
+      'position-lost',
+    ])
+    const read = [operation({ committed: [position(2)] }), operation({ committedReads: [position(0)] })]
+    expect(names([send, ...read], final)).toEqual(['position-lost'])
+  })
+
+  const histories = new Map([
+    ['k/x', ['x0', 'x1']],
+    ['k/y', ['y0', 'y1']],
+  ])
+  const setup = () => operation({ keysWritten: [write('x', 'x0', 0), write('y', 'y0', 0)] })
+
+  it('finds writes that cannot be put into an order (G0)', () => {
+    const orders = new Map([
+      ['k/x', ['x1', 'x2']],
+      ['k/y', ['y2', 'y1']],
+    ])
+    const both = [
+      operation({ keysWritten: [write('x', 'x1'), write('y', 'y1')] }),
+      operation({ keysWritten: [write('x', 'x2'), write('y', 'y2')] }),
+    ]
+    expect(names(both, { histories: orders })).toEqual(['G0'])
+  })
+
+  it('finds transactions that read each other (G1c)', () => {
+    const both = [
+      operation({ keyReads: [read('y', 1)], keysWritten: [write('x', 'x1', 1)] }),
+      operation({ keyReads: [read('x', 1)], keysWritten: [write('y', 'y1', 1)] }),
+    ]
+    expect(names([setup(), ...both], { histories })).toEqual(['G1c'])
+  })
+
+  it('finds a transaction that saw half of another (G-single)', () => {
+    const half = [
+      operation({ keysWritten: [write('x', 'x1', 1), write('y', 'y1', 1)] }),
+      operation({ keyReads: [read('x', 1), read('y', 0)] }),
+    ]
+    expect(names([setup(), ...half], { histories })).toEqual(['G-single'])
+  })
+
+  it('finds two transactions that each overlooked the other (G2, write skew)', () => {
+    const both = [
+      operation({ keyReads: [read('y', 0)], keysWritten: [write('x', 'x1', 1)] }),
+      operation({ keyReads: [read('x', 0)], keysWritten: [write('y', 'y1', 1)] }),
+    ]
+    expect(names([setup(), ...both], { histories })).toEqual(['G2'])
+  })
+})
