@@ -201,8 +201,12 @@ class Workload {
         const page = await current.next()
         // Another assignment has replaced the follower: its positions have not moved.
         if (page === undefined || current !== follower) continue
-        if (!(await this.#copy(process, page, member, begun))) break
-        if (next.has(page.partition)) next.set(page.partition, page.nextOffset)
+        // Before the copy: an assignment in the middle of it goes on behind the page, or finds what was committed.
+        next.set(page.partition, page.nextOffset)
+        const copying = this.#copy(process, page, member, begun)
+        // The last page is committed while the partitions are going to others: all of it in time, or none of it.
+        if (pages === 0) await member.leave()
+        if (!(await copying)) break
       }
     } finally {
       follower?.close()

@@ -202,7 +202,7 @@ export class EmbeddedLog implements Log {
     const { id, partitions } = this.topic(options.topic).config
     const key = `${id}/${options.groupId}`
     let group = this.#groups.get(key)
-    if (group === undefined) this.#groups.set(key, (group = new GroupCoordinator(partitions)))
+    if (group === undefined) this.#groups.set(key, (group = new GroupCoordinator(partitions, () => this.#submit(() => undefined))))
     return group.join(options)
   }
 

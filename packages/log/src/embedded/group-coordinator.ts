@@ -11,12 +11,15 @@ interface Member {
 /** Shares the partitions of one topic among the members of one group; only partitions that move are taken away. */
 export class GroupCoordinator {
   readonly #partitions: number
+  readonly #settled: () => Promise<void>
   #members: Member[] = []
   #last: Promise<void> = Promise.resolve()
   #joined = 0
 
-  constructor(partitions: number) {
+  /** `settled` resolves when everything decided so far is durable. */
+  constructor(partitions: number, settled: () => Promise<void>) {
     this.#partitions = partitions
+    this.#settled = settled
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
@@ -69,6 +72,8 @@ export class GroupCoordinator {
       await member.options.onAssignment({ assigned: [], revoked })
       for (const partition of revoked) member.partitions.delete(partition)
     }
+    // A commit of the former member may be decided and not durable yet: the next one must find it.
+    if (free.length > 0) await this.#settled()
     for (const member of members) {
       const assigned = free.splice(0, room.get(member)!)
       if (assigned.length === 0 || member.left) continue
