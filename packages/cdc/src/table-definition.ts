@@ -5,18 +5,18 @@ import { decodeState, encodeState, stateKey, type TableState, tablesSpace, topic
 export interface TableOptions<R extends object = Untyped> {
   /** The field that tells rows apart. */
   primaryKey: keyof R & string
-  /** Largest JSON of a row, bytes or `'100KB'`. Default `'500KB'`: a change with old and new row then fits the 1 MB messages of any driver. */
+  /** Largest JSON of a row, bytes or `'100KB'`. Default `'1MB'`, or less where a message of the log cannot carry two rows of that size. */
   maxRowSize?: number | string
 }
 
-// Key, transaction id and what surrounds the rows in a change.
+// Key, transaction id and what else surrounds the two rows of an update.
 const changeOverhead = 40_000
 
 /** Makes a table, or checks that the one which is there has the same settings. */
 export async function createTable(
   log: Log,
   name: string,
-  { primaryKey, maxRowSize: size = '500KB' }: TableOptions,
+  { primaryKey, maxRowSize: size }: TableOptions,
 ): Promise<void> {
   if (typeof name !== 'string' || !/^[A-Za-z0-9._-]{1,240}$/.test(name)) {
     throw new AegisError(
@@ -27,7 +27,8 @@ export async function createTable(
   if (typeof primaryKey !== 'string' || !primaryKey.isWellFormed()) {
     throw new AegisError('CDC_INVALID', `primaryKey of table ${name} is ${JSON.stringify(primaryKey)}: name a field`)
   }
-  const wanted = { primaryKey, maxRowSize: parseSize('maxRowSize', size) }
+  const fits = Math.floor((log.capabilities.maxMessageSize - changeOverhead) / 2)
+  const wanted = { primaryKey, maxRowSize: size === undefined ? Math.min(1e6, fits) : parseSize('maxRowSize', size) }
   const stored = await log.getState(tablesSpace, stateKey(name))
   if (stored !== undefined) return checkSame(name, decodeState(stored), wanted)
   await log.createTopic(topicOf(name), { maxMessageSize: 2 * wanted.maxRowSize + changeOverhead })

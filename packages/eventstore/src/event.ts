@@ -1,35 +1,42 @@
 import type { Untyped } from '@aegis/log'
 
+/** What the user knows about an event beside its data: JSON values. `correlationId` and `causationId` have their usual meaning. */
+export type Metadata = Readonly<Record<string, unknown>>
+
 /** What is appended: plain `{ type, data, metadata? }`. */
 export interface EventInput<Type extends string = string, Data = Untyped> {
   readonly type: Type
   readonly data: Data
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  readonly metadata?: Metadata | undefined
 }
 
 /** Another form of `{ type, data, metadata? }`. */
 export class Event<Type extends string = string, Data = Untyped> implements EventInput<Type, Data> {
   readonly type: Type
   readonly data: Data
-  readonly metadata: Readonly<Record<string, unknown>> | undefined
+  readonly metadata: Metadata | undefined
 
-  constructor(type: Type, data: Data, metadata?: Readonly<Record<string, unknown>>) {
+  constructor(type: Type, data: Data, metadata?: Metadata) {
     this.type = type
     this.data = data
     this.metadata = metadata
   }
 }
 
-/** An event as it is stored. */
-export interface StoredEvent<Type extends string = string, Data = Untyped> {
+/** What the store knows about an event. */
+export interface StoredFields {
+  /** Unique; a UUID. */
   readonly id: string
-  readonly type: Type
   readonly streamId: string
   /** Dense from 0 within the stream. */
   readonly version: number
   /** Rises over all streams; need not be dense. */
   readonly position: number
+  /** When it was committed, milliseconds since the epoch. */
   readonly timestamp: number
-  readonly data: Data
-  readonly metadata: Readonly<Record<string, unknown>>
+  readonly metadata: Metadata
 }
+
+/** An event as it is stored. Of a union of events: the union of them stored, told apart by `type`. */
+export type StoredEvent<E extends EventInput = EventInput> =
+  E extends EventInput<infer Type, infer Data> ? StoredFields & { readonly type: Type; readonly data: Data } : never

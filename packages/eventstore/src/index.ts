@@ -1,9 +1,8 @@
 export { AggregateRoot } from './aggregate-root.ts'
+export type { AppendEventsOptions, AppendEventsReceipt, AppendEventsResult } from './append.ts'
 export type { EventStoreErrorCode } from './errors.ts'
-export { Event, type EventInput, type StoredEvent } from './event.ts'
-export {
-  type AppendEventsOptions,
-  EventStore,
-  type EventSubscription,
-  type SubscribeEventsOptions,
-} from './event-store.ts'
+export { Event, type EventInput, type Metadata, type StoredEvent, type StoredFields } from './event.ts'
+export { EventStore, type EventTransaction } from './event-store.ts'
+export type { ExpectedVersion } from './expected-version.ts'
+export type { LoadEventsOptions } from './load.ts'
+export type { EventSubscription, SubscribeEventsOptions } from './subscribe.ts'

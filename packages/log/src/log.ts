@@ -199,6 +199,8 @@ export interface Capabilities {
   readonly lag: 'exact' | 'approximate'
   /** Copies of the data that this log can keep. */
   readonly maxReplicationFactor: number
+  /** Largest `maxMessageSize` that a topic can have, in bytes. */
+  readonly maxMessageSize: number
 }
 
 /** A durable partitioned log: the narrow waist that everything in Aegis stands on. */

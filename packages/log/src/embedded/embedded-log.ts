@@ -31,7 +31,14 @@ import { checkMember, GroupCoordinator } from './group-coordinator.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
 import { versionOf } from './record-version.ts'
 import { envelopeBytes, Sequencer, type Stage } from './sequencer.ts'
-import { checkTopic, type TopicConfig, type TopicDefaults, TopicState, withDefaults } from './topic-state.ts'
+import {
+  checkTopic,
+  maxMessageSize,
+  type TopicConfig,
+  type TopicDefaults,
+  TopicState,
+  withDefaults,
+} from './topic-state.ts'
 import { EmbeddedTransaction } from './transaction.ts'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -39,7 +46,7 @@ const parsed = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toS
 
 /** The log of one process over one storage. */
 export class EmbeddedLog implements Log {
-  readonly capabilities = { transactions: true, lag: 'approximate', maxReplicationFactor: 1 } as const
+  readonly capabilities = { transactions: true, lag: 'approximate', maxReplicationFactor: 1, maxMessageSize } as const
   readonly storage: Storage
   readonly sequencer: Sequencer
   readonly now: () => number

@@ -3,6 +3,9 @@ import { parseDuration, parseSize } from '../duration.ts'
 import type { TopicDescription, TopicOptions } from '../log.ts'
 import { StickyPartitioner } from '../partitioner.ts'
 
+/** Largest `maxMessageSize`, in bytes. */
+export const maxMessageSize = 1e9
+
 /** What of a topic is stored. */
 export interface TopicConfig extends Omit<TopicDescription, 'endOffset'> {
   readonly id: number
@@ -77,7 +80,11 @@ export function checkTopic(name: string, options: TopicOptions): Omit<TopicConfi
     partitions: wholeNumber('partitions', options.partitions ?? 1, 65_536),
     requestedReplicationFactor: wholeNumber('replicationFactor', options.replicationFactor ?? 1, 100),
     replicationFactor: 1,
-    maxMessageSize: wholeNumber('maxMessageSize', parseSize('maxMessageSize', options.maxMessageSize ?? '1MB'), 1e9),
+    maxMessageSize: wholeNumber(
+      'maxMessageSize',
+      parseSize('maxMessageSize', options.maxMessageSize ?? '1MB'),
+      maxMessageSize,
+    ),
     codec: oneOf('codec', options.codec ?? 'json', ['json', 'text', 'bytes']),
   }
 }
