@@ -30,3 +30,5 @@ export type LogErrorCode =
   | 'OFFSET_RESET'
   /** The member's generation has passed: its partitions are another's now. */
   | 'GENERATION_FENCED'
+  /** The group has members: its positions can be reset only when it has none. */
+  | 'GROUP_ACTIVE'

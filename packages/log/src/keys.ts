@@ -2,8 +2,10 @@
 // another's, because each is escaped and ended (0x00 as 00 FF, the end as 00 00), which also keeps byte order.
 export const Space = {
   topic: 0x10,
-  counter: 0x11,
+  catalog: 0x11,
+  deleted: 0x12,
   batch: 0x20,
+  partition: 0x21,
   latest: 0x30,
   head: 0x40,
   history: 0x41,
@@ -41,18 +43,30 @@ export function u32(value: number): Uint8Array {
   out.writeUInt32BE(value)
   return out
 }
+export function writeU64(buffer: Uint8Array, value: number, at: number): void {
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000))
+  view.setUint32(at + 4, value >>> 0)
+}
 export function u64(value: number): Uint8Array {
   const out = Buffer.alloc(8)
-  out.writeBigUInt64BE(BigInt(value))
+  writeU64(out, value, 0)
   return out
 }
-export const readU64 = (bytes: Uint8Array, at: number): number =>
-  Number(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readBigUInt64BE(at))
+export function readU64(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
+}
 
 export const topicKey = (name: string): Uint8Array => join([Space.topic], text(name))
-export const counterKey = (topicId: number): Uint8Array => join([Space.counter], u32(topicId))
+/** A deleted topic whose records may still be there. */
+export const deletedKey = (topicId: number): Uint8Array => join([Space.deleted], u32(topicId))
+/** The last topic id that was given out. */
+export const catalogKey: Uint8Array = Uint8Array.of(Space.catalog)
 export const batchKey = (topicId: number, partition: number, lastOffset: number): Uint8Array =>
   join([Space.batch], u32(topicId), u32(partition), u64(lastOffset))
+export const partitionKey = (topicId: number, partition: number): Uint8Array =>
+  join([Space.partition], u32(topicId), u32(partition))
 export const latestKey = (topicId: number, key: Uint8Array): Uint8Array =>
   join([Space.latest], u32(topicId), escaped(key))
 export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.head], u32(topicId), escaped(key))

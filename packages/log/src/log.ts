@@ -15,11 +15,17 @@ export interface LogRecord extends BatchRecord {
 /** `'none'`: a plain log. `'latest'`: the last record of a key can be read by key. `'history'`: all records of a key, numbered from 0. */
 export type Keyed = 'none' | 'latest' | 'history'
 
+/**
+ * `time`: how long records stay after they were appended, in milliseconds or `'7d'`. `bytes`: how many bytes a
+ * partition keeps (`'1GB'`); its newest batch stays whatever its size. A number or text alone is the time.
+ */
+export type Retention = number | string | { readonly time?: number | string; readonly bytes?: number | string }
+
 export interface TopicOptions {
   /** Default 1. Fixed order is per partition; the same key always goes to the same partition. */
   partitions?: number
-  /** How long records stay, by append time: milliseconds or `'7d'`. Default: for ever. Refused on `'history'`. */
-  retention?: number | string
+  /** How long records stay. Default: for ever. Refused on keyed topics. */
+  retention?: Retention
   /** Recorded, and reported as 1 in `describeTopic`: this log has one copy. Default 1. */
   replicationFactor?: number
   /** Default `'none'`. */
@@ -30,6 +36,19 @@ export interface TopicOptions {
   codec?: Codec
 }
 
+/** What can be changed; what is left out stays. */
+export interface AlterTopicOptions {
+  /**
+   * More than now, and not on keyed topics. Keys may go to other partitions from then on, so the order of a key's
+   * records is kept before and after, not across.
+   */
+  partitions?: number
+  /** `null`: keep for ever. */
+  retention?: Retention | null
+  /** For records from now on. */
+  maxMessageSize?: number | string
+}
+
 export interface TopicDescription {
   readonly name: string
   /** Another one after the topic was deleted and created again. */
@@ -37,6 +56,8 @@ export interface TopicDescription {
   readonly partitions: number
   /** Milliseconds; null: for ever. */
   readonly retention: number | null
+  /** Bytes of a partition; null: no limit. */
+  readonly retentionBytes: number | null
   readonly requestedReplicationFactor: number
   readonly replicationFactor: number
   readonly keyed: Keyed
@@ -44,6 +65,25 @@ export interface TopicDescription {
   readonly codec: Codec
   /** The offset that the next record of the topic will have, or a smaller one. */
   readonly endOffset: number
+}
+
+/** What a partition holds now. */
+export interface PartitionDescription {
+  readonly partition: number
+  /** Records below it are gone; a record at it need not exist. */
+  readonly startOffset: number
+  /** The offset after the newest record's. */
+  readonly endOffset: number
+  readonly records: number
+  /** Bytes of the stored batches, before compression. */
+  readonly bytes: number
+  /** Timestamp of the record that was appended last, in milliseconds; null when there never was one. */
+  readonly newestTimestamp: number | null
+}
+
+/** A topic with what its partitions hold. */
+export interface TopicDetails extends TopicDescription {
+  readonly partitionDetails: readonly PartitionDescription[]
 }
 
 export interface OutgoingRecord {
@@ -143,6 +183,29 @@ export interface DecidedPosition extends Omit<PositionCommit, 'offset' | 'metada
   decide(): CommittedPosition
 }
 
+/** How many records of a partition a group has still to read. */
+export interface PartitionLag {
+  readonly partition: number
+  /** A count of records. A partition without a committed position counts all its records. */
+  readonly lag: number
+}
+
+/** A group of a topic: the same id on another topic is another group. */
+export interface GroupSummary {
+  readonly groupId: string
+  readonly topic: string
+  /** How many members are active now. */
+  readonly members: number
+}
+
+export interface GroupDescription extends GroupSummary {
+  readonly memberDetails: readonly { readonly memberId: string; readonly partitions: readonly number[] }[]
+  readonly positions: readonly (PartitionLag & { readonly position: CommittedPosition | undefined })[]
+}
+
+/** Where a group is to go on: `offset` in the topic, `time` of appending in milliseconds. */
+export type ResetTo = 'earliest' | 'latest' | { readonly offset: number } | { readonly time: number }
+
 /** Everything done on it becomes durable and visible in one commit, or nothing does. */
 export interface Transaction extends LogReader {
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Receipt
@@ -189,6 +252,8 @@ export interface GroupMember {
   readonly topic: string
   readonly memberId: string
   readonly partitions: ReadonlySet<number>
+  /** Rises with each change of the group's membership that this member has seen. */
+  readonly generation: number
   leave(): Promise<void>
 }
 
@@ -211,10 +276,20 @@ export interface Log extends LogReader {
    * @throws AegisError `TOPIC_EXISTS` when it exists with others, `LOG_INVALID` for a setting that is not allowed.
    */
   createTopic(name: string, options?: TopicOptions): Promise<TopicDescription>
+  /**
+   * Resolves when the new settings are stored; followers of the topic and groups take up new partitions.
+   * @throws AegisError `TOPIC_UNKNOWN`, `LOG_INVALID`
+   */
+  alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription>
   /** Deletes the topic with all records, indexes and group positions. */
   deleteTopic(name: string): Promise<void>
+  /**
+   * A topic's settings, from memory: for those who must not wait.
+   * @throws AegisError `TOPIC_UNKNOWN`
+   */
+  topic(name: string): TopicDescription
   /** @throws AegisError `TOPIC_UNKNOWN` */
-  describeTopic(name: string): Promise<TopicDescription>
+  describeTopic(name: string): Promise<TopicDetails>
   listTopics(): Promise<TopicDescription[]>
   /**
    * Resolves when the records have reached the log's durability; records of one call become visible together.
@@ -224,6 +299,8 @@ export interface Log extends LogReader {
   read(topic: string, partition: number, options: ReadOptions): Promise<ReadResult>
   /** The next offset to read for what is appended to the topic from now on. */
   endOffset(topic: string): number
+  /** The offset below which the records of a partition are gone. */
+  startOffset(topic: string, partition: number): number
   /** The first offset of a partition whose append time is at or after `time` (ms), or the end. */
   offsetForTime(topic: string, partition: number, time: number): Promise<number>
   follow(topic: string, options: FollowOptions): Follower
@@ -236,6 +313,16 @@ export interface Log extends LogReader {
   /** @throws AegisError `OFFSET_RESET` when the topic was recreated since */
   committed(groupId: string, topic: string, partition: number): Promise<CommittedPosition | undefined>
   commitPosition(position: PositionCommit): Promise<void>
+  /** What the group has still to read of each partition of the topic. */
+  lag(groupId: string, topic: string): Promise<PartitionLag[]>
+  /** Groups that have members or committed positions. */
+  listGroups(): Promise<GroupSummary[]>
+  describeGroup(groupId: string, topic: string): Promise<GroupDescription>
+  /**
+   * Moves all positions of a group.
+   * @throws AegisError `GROUP_ACTIVE` while it has members
+   */
+  resetGroup(groupId: string, topic: string, to: ResetTo): Promise<void>
   /** Deletes what retention no longer keeps; runs in the background by itself. */
   runMaintenance(): Promise<void>
   close(): Promise<void>

@@ -5,10 +5,14 @@ export const partitionForKey = (key: Uint8Array, partitions: number): number => 
 
 /** Spreads records without a key: all of one batch go to one partition, and batches go round. */
 export class StickyPartitioner {
-  readonly #partitions: number
+  #partitions: number
   #next = 0
 
   constructor(partitions: number) {
+    this.#partitions = partitions
+  }
+
+  grow(partitions: number): void {
     this.#partitions = partitions
   }
 

@@ -1,135 +1,111 @@
-import { randomUUID } from 'node:crypto'
 import { AegisError, type Durability, type Storage } from '@aegis/storage'
-import { batchKey, counterKey, groupKey, readU64, Space, stateKey, topicKey, topicRange, u64 } from '../keys.ts'
+import { stateKey } from '../keys.ts'
 import type {
+  AlterTopicOptions,
   AppendOptions,
   CommittedPosition,
-  DecidedPosition,
   Follower,
   FollowOptions,
+  GroupDescription,
   GroupMember,
+  GroupSummary,
   JoinOptions,
   KeyedRecord,
   KeyHistoryOptions,
   Log,
-  LogRecord,
   OutgoingRecord,
+  PartitionLag,
   PositionCommit,
   ReadOptions,
   ReadResult,
   Receipt,
   RecordPosition,
+  ResetTo,
   TopicDescription,
+  TopicDetails,
   TopicOptions,
   Transaction,
   TransactionOptions,
 } from '../log.ts'
-import { decodeRecordBatch } from '../record-batch.ts'
 import { decideAppend, prepareAppend } from './append.ts'
+import { offsetForTime, readRecords } from './batch-reader.ts'
 import { EmbeddedFollower } from './follower.ts'
-import { checkMember, GroupCoordinator } from './group-coordinator.ts'
+import { GroupCoordinator } from './group-coordinator.ts'
+import { GroupPositions } from './group-positions.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
-import { versionOf } from './record-version.ts'
-import { envelopeBytes, Sequencer, type Stage } from './sequencer.ts'
-import {
-  checkTopic,
-  maxMessageSize,
-  type TopicConfig,
-  type TopicDefaults,
-  TopicState,
-  withDefaults,
-} from './topic-state.ts'
+import { Maintenance } from './maintenance.ts'
+import { Sequencer, type Stage } from './sequencer.ts'
+import { TopicCatalog } from './topic-catalog.ts'
+import { maxMessageSize, type TopicDefaults } from './topic-options.ts'
+import type { TopicState } from './topic-state.ts'
 import { EmbeddedTransaction } from './transaction.ts'
 
-const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-const parsed = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString('utf8'))
+export interface EmbeddedLogOptions {
+  readonly durability: Durability
+  readonly now: () => number
+  readonly defaults: TopicDefaults
+  /** Whether closing the log closes the storage. */
+  readonly ownsStorage: boolean
+}
 
 /** The log of one process over one storage. */
 export class EmbeddedLog implements Log {
-  readonly capabilities = { transactions: true, lag: 'approximate', maxReplicationFactor: 1, maxMessageSize } as const
+  readonly capabilities = { transactions: true, lag: 'exact', maxReplicationFactor: 1, maxMessageSize } as const
   readonly storage: Storage
   readonly sequencer: Sequencer
   readonly now: () => number
-  readonly #topics = new Map<string, TopicState>()
-  readonly #groups = new Map<string, GroupCoordinator>()
+  readonly positions: GroupPositions
+  readonly #ownsStorage: boolean
+  readonly #catalog: TopicCatalog
+  readonly #groups = new Map<TopicState, Map<string, GroupCoordinator>>()
   readonly #followers = new Set<EmbeddedFollower>()
-  readonly #defaults: TopicDefaults
-  #lastTopicId = 0
+  #maintenance: Maintenance | undefined
   #closing: Promise<void> | undefined
 
-  constructor(storage: Storage, durability: Durability, now: () => number, defaults: TopicDefaults) {
+  constructor(storage: Storage, { durability, now, defaults, ownsStorage }: EmbeddedLogOptions) {
     this.storage = storage
     this.now = now
-    this.#defaults = defaults
+    this.#ownsStorage = ownsStorage
     this.sequencer = new Sequencer(storage, durability, now)
+    this.#catalog = new TopicCatalog(storage, this.sequencer, defaults)
+    this.positions = new GroupPositions(this, this.#groups)
   }
 
   /** Reads the topics; to be called once, before anything else. */
   async load(): Promise<void> {
-    this.#lastTopicId = readCounter(await this.storage.get(counterKey(0)))
-    const configs: TopicConfig[] = []
-    for await (const entries of this.storage.range({
-      gte: Uint8Array.of(Space.topic),
-      lt: Uint8Array.of(Space.topic + 1),
-    })) {
-      for (const [, value] of entries) configs.push(parsed(value) as TopicConfig)
-    }
-    for (const config of configs) {
-      const counter = await this.storage.get(counterKey(config.id))
-      const time = counter === undefined ? 0 : readU64(counter, 8)
-      this.#topics.set(config.name, new TopicState(config, readCounter(counter), time))
-    }
+    this.#maintenance = new Maintenance(this, await this.#catalog.load())
   }
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
     this.#check()
-    let topic = this.#topics.get(name)
-    const wanted = checkTopic(name, withDefaults(name, options, this.#defaults, topic?.config))
-    if (topic === undefined) {
-      const id = ++this.#lastTopicId
-      const config = { ...wanted, id, incarnation: randomUUID() }
-      topic = new TopicState(config)
-      this.#topics.set(name, topic)
-      await this.#submit(stage => {
-        stage.put(topicKey(name), json(config))
-        stage.put(counterKey(0), u64(id))
-      })
-      return topic.describe()
-    }
-    const shown: Partial<Record<string, unknown>> = { ...topic.config }
-    const different = Object.entries(wanted).filter(([option, value]) => shown[option] !== value)
-    if (different.length > 0) {
-      const list = different
-        .map(([option, value]) => `${option} is ${String(shown[option])}, asked for ${String(value)}`)
-        .join('; ')
-      throw new AegisError('TOPIC_EXISTS', `topic ${name} exists with other settings: ${list}`, {
-        details: { topic: name },
-      })
-    }
-    // Whoever created it may still wait for the commit.
-    await this.#submit(() => undefined)
+    return (await this.#catalog.create(name, options)).describe()
+  }
+
+  async alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription> {
+    this.#check()
+    const topic = await this.#catalog.alter(name, options)
+    for (const group of this.#groups.get(topic)?.values() ?? []) await group.grow(topic.config.partitions)
     return topic.describe()
   }
 
   async deleteTopic(name: string): Promise<void> {
-    const topic = this.topic(name)
-    const { id } = topic.config
-    topic.deleted = true
-    this.#topics.delete(name)
-    await this.#submit(stage => stage.delete(topicKey(name)))
-    topic.wake()
-    for (const space of [Space.counter, Space.batch, Space.latest, Space.head, Space.history, Space.group]) {
-      await this.#deleteRange(topicRange(space, id))
-    }
+    this.#check()
+    const topic = await this.#catalog.delete(name)
+    this.#groups.delete(topic)
+    await this.#maintenance!.topicDeleted(topic.config.id)
   }
 
-  async describeTopic(name: string): Promise<TopicDescription> {
-    return this.topic(name).describe()
+  topic(name: string): TopicDescription {
+    return this.state(name).describe()
+  }
+
+  async describeTopic(name: string): Promise<TopicDetails> {
+    const topic = this.state(name)
+    return { ...topic.describe(), partitionDetails: topic.partitions.map(partition => partition.describe()) }
   }
 
   async listTopics(): Promise<TopicDescription[]> {
-    this.#check()
-    return [...this.#topics.values()].map(topic => topic.describe())
+    return [...this.topics()].map(topic => topic.describe())
   }
 
   async append(
@@ -137,7 +113,7 @@ export class EmbeddedLog implements Log {
     records: OutgoingRecord | readonly OutgoingRecord[],
     options: AppendOptions = {},
   ): Promise<Receipt> {
-    const prepared = prepareAppend(this.topic(name), records, options)
+    const prepared = prepareAppend(this.state(name), records, options)
     let positions: readonly RecordPosition[] = []
     const decide = (stage: Stage, now: number): void => {
       positions = decideAppend(prepared, stage, now)
@@ -147,41 +123,32 @@ export class EmbeddedLog implements Log {
   }
 
   async read(name: string, partition: number, { from, maxRecords = 500 }: ReadOptions): Promise<ReadResult> {
-    const topic = this.topic(name)
-    if (!Number.isSafeInteger(from) || from < 0)
-      throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
-    if (!Number.isInteger(maxRecords) || maxRecords < 1) {
-      throw new AegisError('LOG_INVALID', `maxRecords is ${String(maxRecords)}: give a whole number of at least 1`)
-    }
-    if (!Number.isInteger(partition) || partition < 0 || partition >= topic.config.partitions) {
-      throw new AegisError(
-        'PARTITION_UNKNOWN',
-        `partition ${String(partition)} of topic ${name}: it has 0 to ${topic.config.partitions - 1}`,
-      )
-    }
-    return this.#read(topic, partition, from, maxRecords)
+    const topic = this.#partition(name, partition)
+    checkRead(from, maxRecords)
+    return readRecords(this.storage, topic, partition, from, maxRecords)
+  }
+
+  startOffset(name: string, partition: number): number {
+    return this.#partition(name, partition).partitions[partition]!.durable.startOffset
   }
 
   endOffset(name: string): number {
-    return this.topic(name).endOffset
+    return this.state(name).endOffset
   }
 
   async offsetForTime(name: string, partition: number, time: number): Promise<number> {
-    const topic = this.topic(name)
-    let low = 0
-    let high = topic.endOffset
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const found = await this.#firstBatch(topic, partition, middle)
-      if (found === undefined || found.appendTime >= time) high = middle
-      else low = found.lastOffset + 1
-    }
-    return low
+    return offsetForTime(this.storage, this.#partition(name, partition), partition, time)
   }
 
   follow(name: string, options: FollowOptions): Follower {
-    const read = this.#read.bind(this)
-    const follower = new EmbeddedFollower(this.topic(name), read, options, closed => this.#followers.delete(closed))
+    const topic = this.state(name)
+    for (const [partition, from] of options.positions) {
+      this.#partition(name, partition)
+      checkRead(from, options.maxRecords ?? 500)
+    }
+    const read = (partition: number, from: number, maxRecords: number): Promise<ReadResult> =>
+      readRecords(this.storage, topic, partition, from, maxRecords)
+    const follower = new EmbeddedFollower(topic, read, options, closed => this.#followers.delete(closed))
     this.#followers.add(follower)
     return follower
   }
@@ -206,56 +173,58 @@ export class EmbeddedLog implements Log {
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
-    const { id, partitions } = this.topic(options.topic).config
-    const key = `${id}/${options.groupId}`
-    let group = this.#groups.get(key)
-    if (group === undefined) this.#groups.set(key, (group = new GroupCoordinator(partitions, () => this.#submit(() => undefined))))
+    const topic = this.state(options.topic)
+    const { groupId } = options
+    this.positions.check({ groupId, topic: options.topic, partition: 0, offset: 0 })
+    let groups = this.#groups.get(topic)
+    if (groups === undefined) this.#groups.set(topic, (groups = new Map()))
+    let group = groups.get(groupId)
+    if (group === undefined) {
+      const settled = (): Promise<void> => this.sequencer.write(() => undefined)
+      groups.set(groupId, (group = new GroupCoordinator(topic.config.partitions, settled)))
+    }
     return group.join(options)
   }
 
   async committed(groupId: string, name: string, partition: number): Promise<CommittedPosition | undefined> {
-    const { id, incarnation } = this.topic(name).config
-    const stored = await this.storage.get(groupKey(id, groupId, partition))
-    if (stored === undefined) return undefined
-    const position = parsed(stored) as CommittedPosition & { incarnation: string }
-    if (position.incarnation !== incarnation) {
-      throw new AegisError(
-        'OFFSET_RESET',
-        `group ${groupId} has read another incarnation of topic ${name}: reset its position`,
-      )
-    }
-    return { offset: position.offset, metadata: position.metadata }
+    return this.positions.committed(groupId, name, partition)
   }
 
   async commitPosition(position: PositionCommit): Promise<void> {
-    await this.#submit(stage => {
-      this.checkPosition(position)
-      this.stagePosition(position, stage)
+    this.positions.check(position)
+    await this.sequencer.write(stage => {
+      this.positions.fence(position)
+      this.positions.stage(position, stage)
     })
   }
 
-  checkPosition({ topic, partition, member }: PositionCommit | DecidedPosition): void {
-    this.topic(topic)
-    if (member !== undefined) checkMember(member, partition)
+  async lag(groupId: string, topic: string): Promise<PartitionLag[]> {
+    return this.positions.lag(groupId, topic)
   }
 
-  stagePosition(position: PositionCommit | DecidedPosition, stage: Stage): void {
-    const { groupId, topic, partition } = position
-    const { id, incarnation } = this.topic(topic).config
-    const { offset, metadata = '' } = 'decide' in position ? position.decide() : position
-    stage.put(groupKey(id, groupId, partition), json({ offset, metadata, incarnation }))
+  async listGroups(): Promise<GroupSummary[]> {
+    this.#check()
+    return this.positions.list()
+  }
+
+  async describeGroup(groupId: string, topic: string): Promise<GroupDescription> {
+    return this.positions.describe(groupId, topic)
+  }
+
+  async resetGroup(groupId: string, topic: string, to: ResetTo): Promise<void> {
+    return this.positions.reset(groupId, topic, to)
   }
 
   async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
-    return getKeyed(this.storage, this.topic(topic), key)
+    return getKeyed(this.storage, this.state(topic), key)
   }
 
   async history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
-    return readHistory(this.storage, this.topic(topic), key, options)
+    return readHistory(this.storage, this.state(topic), key, options)
   }
 
   scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<KeyedRecord> {
-    return scanLatest(this.storage, this.topic(topic), prefix)
+    return scanLatest(this.storage, this.state(topic), prefix)
   }
 
   async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -268,22 +237,16 @@ export class EmbeddedLog implements Log {
   }
 
   async runMaintenance(): Promise<void> {
-    const now = this.now()
-    for (const topic of this.#topics.values()) {
-      const { id, retention, partitions } = topic.config
-      if (retention === null) continue
-      for (let partition = 0; partition < partitions; partition++) {
-        const before = await this.offsetForTime(topic.config.name, partition, now - retention)
-        await this.#deleteRange({ gte: batchKey(id, partition, 0), lt: batchKey(id, partition, before) })
-      }
-    }
+    this.#check()
+    await this.#maintenance!.run()
   }
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
       for (const follower of this.#followers) follower.close()
-      await this.sequencer.idle()
-      await this.storage.close()
+      await this.#maintenance?.stop()
+      await this.sequencer.close()
+      if (this.#ownsStorage) await this.storage.close()
     })()
     return this.#closing
   }
@@ -292,66 +255,24 @@ export class EmbeddedLog implements Log {
     return this.close()
   }
 
-  topic(name: string): TopicState {
+  state(name: string): TopicState {
     this.#check()
-    const topic = this.#topics.get(name)
-    if (topic === undefined)
-      throw new AegisError('TOPIC_UNKNOWN', `topic ${JSON.stringify(name)} does not exist: create it first`)
-    return topic
+    return this.#catalog.find(name)
   }
 
-  async #read(topic: TopicState, partition: number, from: number, maxRecords: number): Promise<ReadResult> {
-    // Taken before reading: everything below it is durable, so what the range does not show is not there.
-    const end = topic.endOffset
-    const { id, keyed, name } = topic.config
-    const records: LogRecord[] = []
-    const range = { gte: batchKey(id, partition, from), lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER) }
-    for await (const entries of this.storage.range({ ...range, limit: Math.max(1, Math.min(maxRecords, 1000)) })) {
-      for (const [, value] of entries) {
-        for (const record of decodeRecordBatch(value.subarray(envelopeBytes)).records) {
-          const { offset, timestamp, key, value: payload, headers } = record
-          if (offset < from) continue
-          if (offset >= end) return { records, nextOffset: end }
-          const read = { topic: name, partition, offset, timestamp, key, value: payload, headers }
-          records.push(keyed === 'history' ? { ...read, ...versionOf(record) } : read)
-          if (records.length === maxRecords) return { records, nextOffset: offset + 1 }
-        }
-      }
-    }
-    // A full page of batches that were all read may be followed by more.
-    return { records, nextOffset: records.length === 0 ? Math.max(end, from) : records.at(-1)!.offset + 1 }
-  }
-
-  async #firstBatch(
-    topic: TopicState,
-    partition: number,
-    from: number,
-  ): Promise<{ appendTime: number; lastOffset: number } | undefined> {
-    const { id } = topic.config
-    const range = {
-      gte: batchKey(id, partition, from),
-      lte: batchKey(id, partition, Number.MAX_SAFE_INTEGER),
-      limit: 1,
-    }
-    for await (const entries of this.storage.range(range)) {
-      for (const [key, value] of entries)
-        return { appendTime: readU64(value, 0), lastOffset: readU64(key, key.length - 8) }
-    }
-    return undefined
-  }
-
-  /** In small steps, so that no append waits long. */
-  async #deleteRange(range: { gte: Uint8Array; lt: Uint8Array }): Promise<void> {
-    for await (const entries of this.storage.range({ ...range, chunkBytes: 100_000 })) {
-      await this.#submit(stage => {
-        for (const [key] of entries) stage.delete(key)
-      })
-    }
-  }
-
-  #submit(decide: (stage: Stage) => void): Promise<void> {
+  topics(): Iterable<TopicState> {
     this.#check()
-    return this.sequencer.submit({ reads: [], bytes: 0, decide })
+    return this.#catalog.all()
+  }
+
+  #partition(name: string, partition: number): TopicState {
+    const topic = this.state(name)
+    const { partitions } = topic.config
+    if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return topic
+    throw new AegisError(
+      'PARTITION_UNKNOWN',
+      `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
+    )
   }
 
   #check(): void {
@@ -359,4 +280,11 @@ export class EmbeddedLog implements Log {
   }
 }
 
-const readCounter = (bytes: Uint8Array | undefined): number => (bytes === undefined ? 0 : readU64(bytes, 0))
+function checkRead(from: number, maxRecords: number): void {
+  if (!Number.isSafeInteger(from) || from < 0) {
+    throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
+  }
+  if (!Number.isInteger(maxRecords) || maxRecords < 1) {
+    throw new AegisError('LOG_INVALID', `maxRecords is ${String(maxRecords)}: give a whole number of at least 1`)
+  }
+}

@@ -1,7 +1,7 @@
 import type { Follower, FollowOptions, ReadResult } from '../log.ts'
 import type { TopicState } from './topic-state.ts'
 
-type Read = (topic: TopicState, partition: number, from: number, maxRecords: number) => Promise<ReadResult>
+type Read = (partition: number, from: number, maxRecords: number) => Promise<ReadResult>
 
 /** Reads partitions in turn, so that a busy one does not starve the others, and sleeps when all are at the end. */
 export class EmbeddedFollower implements Follower {
@@ -36,7 +36,7 @@ export class EmbeddedFollower implements Follower {
         this.#turn.push(partition)
         const from = this.#positions.get(partition)!
         if (from >= end) continue
-        const { records, nextOffset } = await this.#read(this.#topic, partition, from, this.#maxRecords)
+        const { records, nextOffset } = await this.#read(partition, from, this.#maxRecords)
         if (this.#closed) return undefined
         this.#positions.set(partition, nextOffset)
         if (records.length > 0) return { partition, records, nextOffset }

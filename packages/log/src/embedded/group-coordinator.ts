@@ -1,20 +1,37 @@
 import { AegisError } from '@aegis/storage'
 import type { GroupMember, JoinOptions } from '../log.ts'
 
-interface Member {
-  readonly id: string
-  readonly options: JoinOptions
-  readonly partitions: Set<number>
-  left: boolean
+class Member implements GroupMember {
+  readonly groupId: string
+  readonly topic: string
+  readonly memberId: string
+  readonly partitions = new Set<number>()
+  readonly onAssignment: JoinOptions['onAssignment']
+  readonly #leave: (member: Member) => Promise<void>
+  generation = 0
+  left: Promise<void> | undefined
+
+  constructor(memberId: string, options: JoinOptions, leave: (member: Member) => Promise<void>) {
+    this.groupId = options.groupId
+    this.topic = options.topic
+    this.memberId = memberId
+    this.onAssignment = options.onAssignment
+    this.#leave = leave
+  }
+
+  leave(): Promise<void> {
+    return (this.left ??= this.#leave(this))
+  }
 }
 
 /** Shares the partitions of one topic among the members of one group; only partitions that move are taken away. */
 export class GroupCoordinator {
-  readonly #partitions: number
   readonly #settled: () => Promise<void>
+  #partitions: number
   #members: Member[] = []
   #last: Promise<void> = Promise.resolve()
   #joined = 0
+  #generation = 0
 
   /** `settled` resolves when everything decided so far is durable. */
   constructor(partitions: number, settled: () => Promise<void>) {
@@ -22,23 +39,32 @@ export class GroupCoordinator {
     this.#settled = settled
   }
 
+  get members(): readonly GroupMember[] {
+    return this.#members
+  }
+
   async join(options: JoinOptions): Promise<GroupMember> {
-    const member: Member = { id: `${options.groupId}-${++this.#joined}`, options, partitions: new Set(), left: false }
+    const member = new Member(`${options.groupId}-${++this.#joined}`, options, leaving => this.#leave(leaving))
     this.#members.push(member)
-    const leave = async (): Promise<void> => {
-      if (member.left) return
-      member.left = true
-      this.#members = this.#members.filter(other => other !== member)
-      member.partitions.clear()
-      await this.#rebalance()
-    }
     try {
       await this.#rebalance()
     } catch (error) {
-      await leave()
+      await member.leave()
       throw error
     }
-    return { groupId: options.groupId, topic: options.topic, memberId: member.id, partitions: member.partitions, leave }
+    return member
+  }
+
+  /** Shares out partitions that were added to the topic. */
+  async grow(partitions: number): Promise<void> {
+    this.#partitions = partitions
+    await this.#rebalance()
+  }
+
+  async #leave(member: Member): Promise<void> {
+    this.#members = this.#members.filter(other => other !== member)
+    member.partitions.clear()
+    await this.#rebalance()
   }
 
   #rebalance(): Promise<void> {
@@ -51,6 +77,7 @@ export class GroupCoordinator {
   async #assign(): Promise<void> {
     const members = this.#members
     if (members.length === 0) return
+    const generation = ++this.#generation
     const floor = Math.floor(this.#partitions / members.length)
     let larger = this.#partitions % members.length
     const keep = new Map<Member, Set<number>>()
@@ -65,29 +92,34 @@ export class GroupCoordinator {
     const free = Array.from({ length: this.#partitions }, (_, partition) => partition).filter(
       partition => !kept.has(partition),
     )
+    const failures: unknown[] = []
     for (const member of members) {
       const revoked = [...member.partitions].filter(partition => !keep.get(member)!.has(partition))
       if (revoked.length === 0) continue
-      // The member commits what it has done before it loses the right to.
-      await member.options.onAssignment({ assigned: [], revoked })
+      // The member commits what it has done before it loses the right to; it loses it also when that fails.
+      await member.onAssignment({ assigned: [], revoked }).catch(error => failures.push(error))
       for (const partition of revoked) member.partitions.delete(partition)
     }
     // A commit of the former member may be decided and not durable yet: the next one must find it.
     if (free.length > 0) await this.#settled()
     for (const member of members) {
+      if (member.left !== undefined) continue
+      member.generation = generation
       const assigned = free.splice(0, room.get(member)!)
-      if (assigned.length === 0 || member.left) continue
+      if (assigned.length === 0) continue
       for (const partition of assigned) member.partitions.add(partition)
-      await member.options.onAssignment({ assigned, revoked: [] })
+      await member.onAssignment({ assigned, revoked: [] }).catch(error => failures.push(error))
     }
+    if (failures.length > 0) throw failures[0]
   }
 }
 
 /** @throws AegisError `GENERATION_FENCED` when the partition is no longer the member's */
-export function checkMember(member: GroupMember, partition: number): void {
-  if (member.partitions.has(partition)) return
+export function checkMember(member: GroupMember, groupId: string, topic: string, partition: number): void {
+  if (member.groupId === groupId && member.topic === topic && member.partitions.has(partition)) return
   throw new AegisError(
     'GENERATION_FENCED',
-    `partition ${partition} of ${member.topic} is no longer of member ${member.memberId}: another has it now`,
+    `partition ${partition} of ${topic} is not, or no longer, of member ${member.memberId} of group ${member.groupId}`,
+    { details: { groupId, topic, partition, memberId: member.memberId, generation: member.generation } },
   )
 }

@@ -1,13 +1,15 @@
-import { AegisError, type Durability, openLevel, openMemory } from '@aegis/storage'
+import { AegisError, type Durability, openLevel, openMemory, type Storage } from '@aegis/storage'
 import type { Log } from '../log.ts'
 import { EmbeddedLog } from './embedded-log.ts'
-import { checkTopic, type TopicDefaults } from './topic-state.ts'
+import { checkTopic, type TopicDefaults } from './topic-options.ts'
 
 export interface OpenLogOptions {
   /** The folder of the database; made if it is not there. One folder belongs to one process. */
   dataDir?: string
   /** Keeps everything in memory instead: for tests. */
   memory?: boolean
+  /** A storage of your own instead. It stays open when the log is closed, and nothing else may write to it. */
+  storage?: Storage
   /** Default `'fsync'`. */
   durability?: Durability
   /** The clock, in milliseconds since the epoch, for tests that cannot wait. Default `Date.now`. */
@@ -20,26 +22,23 @@ export interface OpenLogOptions {
 }
 
 /**
- * Opens a log in a folder or in memory.
- * @throws AegisError `LOG_INVALID` unless exactly one of `dataDir` and `memory` is given, and what the storage throws: `STORAGE_LOCKED`, `STORAGE_LOSS`, …
+ * Opens a log in a folder, in memory or in a storage that is open.
+ * @throws AegisError `LOG_INVALID` unless exactly one of `dataDir`, `memory` and `storage` is given, and what the storage
+ * throws: `STORAGE_LOCKED`, `STORAGE_LOSS`, …
  */
-export async function openLog({
-  dataDir,
-  memory = false,
-  durability = 'fsync',
-  now = Date.now,
-  topicDefaults = {},
-}: OpenLogOptions): Promise<Log> {
-  if ((dataDir === undefined) === !memory) {
-    throw new AegisError('LOG_INVALID', 'openLog takes either dataDir or memory: give one of them')
+export async function openLog(options: OpenLogOptions): Promise<Log> {
+  const { dataDir, memory = false, storage: given, durability = 'fsync', now = Date.now, topicDefaults = {} } = options
+  if (Number(dataDir !== undefined) + Number(memory) + Number(given !== undefined) !== 1) {
+    throw new AegisError('LOG_INVALID', 'openLog takes one of dataDir, memory and storage: give exactly one')
   }
   checkTopic('topicDefaults', topicDefaults)
-  const storage = dataDir === undefined ? await openMemory() : await openLevel({ dataDir })
-  const log = new EmbeddedLog(storage, durability, now, topicDefaults)
+  const storage = given ?? (dataDir === undefined ? await openMemory() : await openLevel({ dataDir }))
+  const ownsStorage = given === undefined
+  const log = new EmbeddedLog(storage, { durability, now, defaults: topicDefaults, ownsStorage })
   try {
     await log.load()
   } catch (error) {
-    await storage.close()
+    if (ownsStorage) await storage.close()
     throw error
   }
   return log

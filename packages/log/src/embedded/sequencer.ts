@@ -1,6 +1,8 @@
-import type { Durability, Operation, Storage } from '@aegis/storage'
-import { batchKey, counterKey, u64 } from '../keys.ts'
+import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
+import { batchKey, partitionKey } from '../keys.ts'
 import { type BatchRecord, encodeRecordBatch } from '../record-batch.ts'
+import { encodeFigures, type PartitionFigures, type PartitionState } from './partition-state.ts'
+import { envelopeBytes, writeEnvelope } from './stored-batch.ts'
 import type { TopicState } from './topic-state.ts'
 
 /** A storage key as a map key; compares like its bytes. */
@@ -17,6 +19,7 @@ interface Append {
 export class Stage {
   readonly writes = new Map<string, Operation>()
   readonly appends: Append[] = []
+  readonly changes: { topic: TopicState; partition: PartitionState; figures: Partial<PartitionFigures> }[] = []
   readonly #base: ReadonlyMap<string, Uint8Array | undefined>
   readonly written: ReadonlySet<string>
 
@@ -37,6 +40,10 @@ export class Stage {
 
   delete(key: Uint8Array): void {
     this.writes.set(keyText(key), { type: 'delete', key })
+  }
+
+  change(topic: TopicState, partition: PartitionState, figures: Partial<PartitionFigures>): void {
+    this.changes.push({ topic, partition, figures })
   }
 }
 
@@ -63,13 +70,14 @@ const maxCommitBytes = 8_000_000
  * so that one fsync serves all; each is decided against everything before it.
  */
 export class Sequencer {
-  /** How many commits are durable. */
+  /** Number of the last durable commit. */
   commits = 0
   readonly #storage: Storage
   readonly #durability: Durability
   readonly #now: () => number
   #queue: Queued[] = []
   #running: Promise<void> | undefined
+  #closed = false
   readonly #snapshots = new Map<object, number>()
   #recent: { commit: number; keys: readonly string[] }[] = []
 
@@ -80,11 +88,17 @@ export class Sequencer {
   }
 
   submit(request: Request): Promise<void> {
+    if (this.#closed) return Promise.reject(new AegisError('LOG_CLOSED', 'the log is closed: open it again'))
     return new Promise((resolve, reject) => {
       this.#queue.push(Object.assign(Object.create(request) as Request, { resolve, reject }))
       // One turn later: all that the caller publishes in this turn shares the commit.
       this.#running ??= Promise.resolve().then(() => this.#run())
     })
+  }
+
+  /** Writes what needs nothing read before. */
+  write(decide: Request['decide']): Promise<void> {
+    return this.submit({ reads: [], bytes: 0, decide })
   }
 
   /** Writes from now on are remembered until `release`, for `changedSince`. */
@@ -104,7 +118,9 @@ export class Sequencer {
     return this.#recent.some(commit => commit.commit > since && commit.keys.some(matches))
   }
 
-  async idle(): Promise<void> {
+  /** What was submitted before is still written, nothing after. */
+  async close(): Promise<void> {
+    this.#closed = true
     while (this.#running !== undefined) await this.#running
   }
 
@@ -122,7 +138,7 @@ export class Sequencer {
     const refused = new Map<Queued, unknown>()
     try {
       const writes = new Map<string, Operation>()
-      const topics = new Set<TopicState>()
+      const touched = new Map<PartitionState, TopicState>()
       const batches = new Map<TopicState, Map<number, BatchRecord[]>>()
       const values = await this.#prefetch(requests)
       const written = new Set<string>()
@@ -140,8 +156,12 @@ export class Sequencer {
           written.add(id)
           values.set(id, operation.type === 'put' ? operation.value : undefined)
         }
+        for (const { topic, partition, figures } of stage.changes) {
+          partition.decided = { ...partition.decided, ...figures }
+          touched.set(partition, topic)
+        }
         for (const { topic, partition, record } of stage.appends) {
-          topics.add(topic)
+          touched.set(topic.partitions[partition]!, topic)
           let partitions = batches.get(topic)
           if (partitions === undefined) batches.set(topic, (partitions = new Map()))
           const records = partitions.get(partition)
@@ -151,20 +171,20 @@ export class Sequencer {
       }
       const operations = [...writes.values()]
       for (const [topic, partitions] of batches) {
-        topic.lastAppendTime = Math.max(topic.lastAppendTime, now)
-        for (const [partition, records] of partitions) operations.push(this.#batch(topic, partition, records))
-        operations.push({
-          type: 'put',
-          key: counterKey(topic.config.id),
-          value: Buffer.concat([u64(topic.nextOffset), u64(topic.lastAppendTime)]),
-        })
+        for (const [partition, records] of partitions) operations.push(this.#batch(topic, partition, records, now))
       }
-      const ends = [...topics].map(topic => [topic, topic.nextOffset] as const)
+      const ends = [...touched].map(([partition, topic]) => {
+        partition.decided = { ...partition.decided, commit: this.commits + 1 }
+        const key = partitionKey(topic.config.id, partition.partition)
+        operations.push({ type: 'put', key, value: encodeFigures(partition.decided) })
+        return { topic, partition, figures: partition.decided, end: topic.nextOffset }
+      })
       if (operations.length > 0) await this.#storage.commit(operations, { durability: this.#durability })
       // From here to the last resolve nothing waits: everything of one commit shows at once.
       this.commits++
       if (this.#snapshots.size > 0) this.#recent.push({ commit: this.commits, keys: [...written] })
-      for (const [topic, end] of ends) {
+      for (const { topic, partition, figures, end } of ends) {
+        partition.durable = figures
         topic.endOffset = end
         topic.wake()
       }
@@ -191,14 +211,24 @@ export class Sequencer {
     return new Map([...keys.keys()].map((id, at) => [id, values[at]]))
   }
 
-  #batch(topic: TopicState, partition: number, records: readonly BatchRecord[]): Operation {
+  #batch(topic: TopicState, partition: number, records: readonly BatchRecord[], now: number): Operation {
     const first = records[0]!.offset
-    const last = records.at(-1)!.offset
-    const envelope = Buffer.concat([u64(topic.lastAppendTime), u64(this.commits + 1)])
-    const value = Buffer.concat([envelope, encodeRecordBatch(records, { baseOffset: first })])
-    return { type: 'put', key: batchKey(topic.config.id, partition, last), value }
+    const last = records.at(-1)!
+    const state = topic.partitions[partition]!
+    const { endOffset, endOrdinal, bytes, appendTime } = state.decided
+    const time = Math.max(appendTime, now)
+    const encoded = encodeRecordBatch(records, { baseOffset: first })
+    const value = Buffer.allocUnsafe(envelopeBytes + encoded.length)
+    writeEnvelope(value, { previousEnd: endOffset, appendTime: time, commit: this.commits + 1, ordinal: endOrdinal })
+    value.set(encoded, envelopeBytes)
+    state.decided = {
+      ...state.decided,
+      endOffset: last.offset + 1,
+      endOrdinal: endOrdinal + records.length,
+      bytes: bytes + value.length,
+      newestTimestamp: last.timestamp,
+      appendTime: time,
+    }
+    return { type: 'put', key: batchKey(topic.config.id, partition, last.offset), value }
   }
 }
-
-/** Bytes before the RecordBatch in a stored batch: append time and commit number. */
-export const envelopeBytes = 16

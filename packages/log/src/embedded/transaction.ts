@@ -13,6 +13,7 @@ import type {
 } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { decideAppend, type PreparedAppend, prepareAppend } from './append.ts'
+import type { GroupPositions } from './group-positions.ts'
 import { getKeyed, latestRange, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { keyText, type Request, type Sequencer, type Stage } from './sequencer.ts'
 import type { TopicState } from './topic-state.ts'
@@ -26,9 +27,8 @@ export interface TransactionHost {
   readonly storage: Storage
   readonly sequencer: Sequencer
   now(): number
-  topic(name: string): TopicState
-  checkPosition(position: PositionCommit | DecidedPosition): void
-  stagePosition(position: PositionCommit | DecidedPosition, stage: Stage): void
+  readonly positions: GroupPositions
+  state(name: string): TopicState
 }
 
 /** One attempt of a transaction: a snapshot from its first read on, and its writes until they are submitted. */
@@ -52,7 +52,7 @@ export class EmbeddedTransaction implements Transaction {
 
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options: AppendOptions = {}): Receipt {
     this.#check()
-    const prepared = prepareAppend(this.#host.topic(topic), records, options)
+    const prepared = prepareAppend(this.#host.state(topic), records, options)
     this.#grow(prepared.bytes)
     const receipt: { positions?: readonly RecordPosition[] } = {}
     this.#appends.push({ prepared, receipt })
@@ -77,6 +77,7 @@ export class EmbeddedTransaction implements Transaction {
 
   commitPosition(position: PositionCommit | DecidedPosition): void {
     this.#check()
+    if (!('decide' in position)) this.#host.positions.check(position)
     this.#positions.push(position)
   }
 
@@ -193,14 +194,14 @@ export class EmbeddedTransaction implements Transaction {
         'something that the transaction has read was changed before it could commit: run it again',
       )
     }
-    for (const position of this.#positions) this.#host.checkPosition(position)
+    for (const position of this.#positions) this.#host.positions.fence(position)
     for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
     for (const { key, value } of this.#state.values()) {
       if (value === undefined) stage.delete(key)
       else stage.put(key, value)
     }
     // Last, for a position may depend on the commit not being refused.
-    for (const position of this.#positions) this.#host.stagePosition(position, stage)
+    for (const position of this.#positions) this.#host.positions.stage(position, stage)
   }
 
   #committed(): void {
@@ -233,7 +234,7 @@ export class EmbeddedTransaction implements Transaction {
 
   #keyedTopic(name: string): TopicState {
     this.#check()
-    return this.#host.topic(name)
+    return this.#host.state(name)
   }
 
   #own(topic: TopicState, key: Uint8Array): OutgoingRecord[] {

@@ -1,0 +1,115 @@
+import type { Storage } from '@aegis/storage'
+import { deletedKey, Space, topicRange } from '../keys.ts'
+import { oldBatches } from './batch-reader.ts'
+import type { PartitionState } from './partition-state.ts'
+import type { Sequencer } from './sequencer.ts'
+import type { TopicState } from './topic-state.ts'
+
+const interval = 5_000
+/** Bytes that one step deletes at most: it shares a commit with the appends of that moment. */
+const stepBytes = 1_000_000
+const spacesOfTopic = [Space.batch, Space.latest, Space.head, Space.history, Space.group, Space.partition]
+
+interface Host {
+  readonly storage: Storage
+  readonly sequencer: Sequencer
+  now(): number
+  topics(): Iterable<TopicState>
+}
+
+/** Gives back the space of what retention no longer keeps and of deleted topics, in the background and in small steps. */
+export class Maintenance {
+  readonly #host: Host
+  /** Ids of deleted topics whose records may still be there. */
+  readonly #deleted: Set<number>
+  /** No batch of the partition expires before this time. */
+  readonly #due = new WeakMap<PartitionState, { retention: number; time: number }>()
+  readonly #timer: NodeJS.Timeout
+  #running: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(host: Host, deleted: Iterable<number>) {
+    this.#host = host
+    this.#deleted = new Set(deleted)
+    // A failed step is tried again at the next turn; what makes all of them fail, a fenced storage, shows on the next append.
+    this.#timer = setInterval(() => void this.run().catch(() => undefined), interval)
+    this.#timer.unref()
+  }
+
+  /** Rounds run one after the other. */
+  run(): Promise<void> {
+    const round = this.#running.then(() => this.#round())
+    this.#running = round.catch(() => undefined)
+    return round
+  }
+
+  topicDeleted(id: number): Promise<void> {
+    this.#deleted.add(id)
+    return this.run()
+  }
+
+  /** Resolves when no step is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  async #round(): Promise<void> {
+    for (const id of this.#deleted) {
+      await this.#clear(id)
+      if (this.#stopped) return
+      this.#deleted.delete(id)
+    }
+    for (const topic of [...this.#host.topics()]) {
+      for (const partition of topic.partitions) {
+        if (this.#stopped) return
+        await this.#trim(topic, partition)
+      }
+    }
+  }
+
+  async #clear(id: number): Promise<void> {
+    const { storage, sequencer } = this.#host
+    for (const space of spacesOfTopic) {
+      for await (const entries of storage.range({ ...topicRange(space, id), chunkBytes: stepBytes })) {
+        if (this.#stopped) return
+        await sequencer.write(stage => {
+          for (const [key] of entries) stage.delete(key)
+        })
+      }
+    }
+    await sequencer.write(stage => stage.delete(deletedKey(id)))
+  }
+
+  async #trim(topic: TopicState, partition: PartitionState): Promise<void> {
+    const { storage, sequencer } = this.#host
+    while (!this.#stopped && !topic.deleted) {
+      const { retention, retentionBytes } = topic.config
+      const now = this.#host.now()
+      const excess = retentionBytes === null ? 0 : partition.durable.bytes - retentionBytes
+      const due = this.#due.get(partition)
+      const timely = retention !== null && !(due?.retention === retention && due.time > now)
+      if (!timely && excess <= 0) return
+      const { endOffset } = partition.durable
+      const old = await oldBatches(storage, topic, partition.partition, (batch, bytes) => {
+        if (bytes >= stepBytes) return false
+        if (retention !== null && batch.appendTime < now - retention) return true
+        return bytes < excess && batch.lastOffset + 1 < endOffset
+      })
+      if (old.keys.length === 0) {
+        if (retention !== null) this.#due.set(partition, { retention, time: (old.oldest ?? now) + retention })
+        return
+      }
+      await sequencer.write(stage => {
+        for (const key of old.keys) stage.delete(key)
+        const { bytes, startOffset } = partition.decided
+        stage.change(topic, partition, {
+          startOffset: Math.max(startOffset, old.endOffset),
+          startOrdinal: old.endOrdinal,
+          bytes: bytes - old.bytes,
+        })
+      })
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { AegisError, type Storage } from '@aegis/storage'
+import { catalogKey, deletedKey, readU64, Space, topicKey, u64 } from '../keys.ts'
+import type { AlterTopicOptions, TopicOptions } from '../log.ts'
+import { decodeFigures, PartitionState } from './partition-state.ts'
+import type { Sequencer } from './sequencer.ts'
+import { alteredTopic, checkTopic, type TopicDefaults, withDefaults } from './topic-options.ts'
+import { type TopicConfig, TopicState } from './topic-state.ts'
+
+const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+const allOf = (space: number): { gte: Uint8Array; lt: Uint8Array } => ({
+  gte: Uint8Array.of(space),
+  lt: Uint8Array.of(space + 1),
+})
+
+/** Which topics there are. */
+export class TopicCatalog {
+  readonly #storage: Storage
+  readonly #sequencer: Sequencer
+  readonly #topics = new Map<string, TopicState>()
+  readonly #defaults: TopicDefaults
+  #lastId = 0
+
+  constructor(storage: Storage, sequencer: Sequencer, defaults: TopicDefaults) {
+    this.#defaults = defaults
+    this.#storage = storage
+    this.#sequencer = sequencer
+  }
+
+  /** Reads the topics; returns the ids of those whose deletion was not finished. */
+  async load(): Promise<number[]> {
+    const last = await this.#storage.get(catalogKey)
+    this.#lastId = last === undefined ? 0 : readU64(last, 0)
+    const partitions = new Map<number, PartitionState[]>()
+    for await (const entries of this.#storage.range(allOf(Space.partition))) {
+      for (const [key, row] of entries) {
+        const view = new DataView(key.buffer, key.byteOffset, key.length)
+        const state = new PartitionState(view.getUint32(5), decodeFigures(row))
+        this.#sequencer.commits = Math.max(this.#sequencer.commits, state.durable.commit)
+        const id = view.getUint32(1)
+        const known = partitions.get(id)
+        if (known === undefined) partitions.set(id, [state])
+        else known.push(state)
+      }
+    }
+    for await (const entries of this.#storage.range(allOf(Space.topic))) {
+      for (const [, value] of entries) {
+        const config = JSON.parse(Buffer.from(value).toString('utf8')) as TopicConfig
+        this.#topics.set(config.name, new TopicState(config, partitions.get(config.id)))
+      }
+    }
+    const deleted: number[] = []
+    for await (const entries of this.#storage.range(allOf(Space.deleted))) {
+      for (const [key] of entries) deleted.push(new DataView(key.buffer, key.byteOffset, key.length).getUint32(1))
+    }
+    return deleted
+  }
+
+  find(name: string): TopicState {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) return topic
+    throw new AegisError('TOPIC_UNKNOWN', `topic ${JSON.stringify(name)} does not exist: create it first`)
+  }
+
+  all(): Iterable<TopicState> {
+    return this.#topics.values()
+  }
+
+  async create(name: string, options: TopicOptions): Promise<TopicState> {
+    const known = this.#topics.get(name)
+    const wanted = checkTopic(name, withDefaults(name, options, this.#defaults, known?.config))
+    if (known !== undefined) {
+      checkSame(known.config, wanted)
+      // Whoever created it may still wait for the commit.
+      await this.#sequencer.write(() => undefined)
+      return known
+    }
+    const id = ++this.#lastId
+    const topic = new TopicState({ ...wanted, id, incarnation: randomUUID() })
+    this.#topics.set(name, topic)
+    await this.#sequencer.write(stage => {
+      stage.put(topicKey(name), json(topic.config))
+      stage.put(catalogKey, u64(id))
+    })
+    return topic
+  }
+
+  async alter(name: string, options: AlterTopicOptions): Promise<TopicState> {
+    const topic = this.find(name)
+    const config = alteredTopic(topic.config, options)
+    topic.alter(config)
+    await this.#sequencer.write(stage => stage.put(topicKey(name), json(config)))
+    return topic
+  }
+
+  /** From the commit on the topic is gone; a mark tells that its records have still to be cleared away. */
+  async delete(name: string): Promise<TopicState> {
+    const topic = this.find(name)
+    topic.deleted = true
+    this.#topics.delete(name)
+    await this.#sequencer.write(stage => {
+      stage.delete(topicKey(name))
+      stage.put(deletedKey(topic.config.id), new Uint8Array())
+    })
+    topic.wake()
+    return topic
+  }
+}
+
+function checkSame(config: TopicConfig, wanted: Readonly<Partial<TopicConfig>>): void {
+  const shown: Readonly<Record<string, unknown>> = { ...config }
+  const different = Object.entries(wanted).filter(([option, value]) => shown[option] !== value)
+  if (different.length === 0) return
+  const list = different.map(([option, value]) => `${option} is ${String(shown[option])}, asked for ${String(value)}`)
+  throw new AegisError(
+    'TOPIC_EXISTS',
+    `topic ${config.name} exists with other settings: ${list.join('; ')}: give the same, or use alterTopic`,
+    { details: { topic: config.name, different: different.map(([option]) => option) } },
+  )
+}
