@@ -48,14 +48,21 @@ export interface PubSubTransaction {
   publish(topic: string, message: OutgoingMessage): Promise<Receipt>
 }
 
+export interface PubSubOptions {
+  /** What subscriptions get that do not say otherwise. */
+  readonly consumer?: Omit<SubscriptionOptions, 'groupId' | 'signal'>
+}
+
 /** Durable publish and subscribe over a log. */
 export class PubSub implements AsyncDisposable {
   readonly #log: Log
+  readonly #consumer: SubscriptionOptions
   #owned = false
 
   /** Uses the log and never closes it. */
-  constructor(log: Log) {
+  constructor(log: Log, { consumer = {} }: PubSubOptions = {}) {
     this.#log = log
+    this.#consumer = consumer
   }
 
   /** Opens a log, and closes it on `close()`. */
@@ -89,10 +96,11 @@ export class PubSub implements AsyncDisposable {
   }
 
   /** What is published after it resolves arrives. */
-  async subscribe<T = Untyped>(topic: string, options?: SubscriptionOptions): Promise<Subscription<Message<T>>> {
+  async subscribe<T = Untyped>(topic: string, options: SubscriptionOptions = {}): Promise<Subscription<Message<T>>> {
     checkName(topic)
     const { codec } = await this.#log.describeTopic(topic)
-    return Subscription.open(this.#log, topic, (record, ack) => decode<T>(codec, record, ack), options)
+    const wanted = { ...this.#consumer, ...options }
+    return Subscription.open(this.#log, topic, (record, ack) => decode<T>(codec, record, ack), wanted)
   }
 
   /** Publishes become visible with the transaction. */

@@ -1,3 +1,4 @@
+import { openLog } from '@aegis/log'
 import { expect, test } from 'vitest'
 import { PubSub } from '../src/index.ts'
 
@@ -29,4 +30,19 @@ test('refuses what JSON cannot carry and reserved names', async () => {
     await expect(pubsub.publish('t', { payload })).rejects.toMatchObject({ code: 'PAYLOAD_INVALID' })
   }
   await expect(pubsub.createTopic('$t')).rejects.toMatchObject({ code: 'TOPIC_NAME_INVALID' })
+})
+
+test('subscriptions that do not say otherwise get the consumer settings', async () => {
+  await using log = await openLog({ memory: true })
+  const pubsub = new PubSub(log, { consumer: { from: 'earliest', autoCommit: true } })
+  await pubsub.createTopic('t')
+  await pubsub.publishMany('t', [{ payload: 1 }, { payload: 2 }])
+  const first: unknown[] = []
+  for await (const { payload } of await pubsub.subscribe('t', { groupId: 'g' })) if (first.push(payload) === 2) break
+  expect(first).toEqual([1, 2])
+  // Asking for the second has acknowledged the first.
+  for await (const { payload } of await pubsub.subscribe('t', { groupId: 'g', autoCommit: false })) {
+    expect(payload).toBe(2)
+    break
+  }
 })

@@ -1,4 +1,43 @@
-import type { OpenLogOptions } from '@aegis/log'
+import type { Durability } from '@aegis/storage'
 
-/** Where the engine keeps its data: exactly one of `dataDir` and `memory`. */
-export interface EngineOptions extends OpenLogOptions {}
+/** What subscribers of topics get that do not say otherwise. */
+export interface ConsumerOptions {
+  /** Largest number of records fetched at once. Default 500. */
+  maxPollRecords?: number
+  /** Asking for the next message acknowledges the one before. Default false. */
+  autoCommit?: boolean
+  /** How long a member of a group may be silent: milliseconds or `'30s'`. Between processes only: those of one share an event loop. */
+  sessionTimeout?: number | string
+}
+
+export interface CdcOptions {
+  /** `false`: `engine.cdc` throws `CDC_DISABLED`. Default true. */
+  enabled?: boolean
+  /** Changes that a subscription fetches at once. Default 10,000. */
+  bufferSize?: number
+}
+
+/**
+ * Where the data is - one of `dataDir`, `memory` and `url` - and what holds for all of it. All but `config` and `now` can
+ * be in the configuration file as well, in snake case; what is given here beats the file.
+ */
+export interface EngineOptions {
+  /** The folder of the data; made if it is not there. Default, when a `config` names no place: `data` beside the file. */
+  dataDir?: string
+  /** Keeps everything in memory instead: for tests. */
+  memory?: boolean
+  /** A cluster: `'nats://host:4222'`. Takes the package `@aegis/log-jetstream`. */
+  url?: string
+  /** A TOML file; a relative `data_dir` in it is relative to the file. */
+  config?: string
+  /** Default `'fsync'`: what is acknowledged survives power loss. `'buffered'`: a crash of the process. */
+  durability?: Durability
+  /** The clock, in milliseconds since the epoch, for tests that cannot wait. Default `Date.now`. */
+  now?: () => number
+  /** Largest message of topics that do not say otherwise: bytes or `'1MB'`. Default `'1MB'`. */
+  maxMessageSize?: number | string
+  /** Retention of topics that are not keyed and do not say otherwise: milliseconds or `'7d'`. Default: for ever. */
+  defaultRetention?: number | string
+  consumer?: ConsumerOptions
+  cdc?: CdcOptions
+}

@@ -1,9 +1,12 @@
 import { CdcEngine } from '@aegis/cdc'
 import { EventStore } from '@aegis/eventstore'
-import { type Log, openLog, type TransactionOptions } from '@aegis/log'
-import { PubSub } from '@aegis/pubsub'
+import type { Log, TransactionOptions } from '@aegis/log'
+import { PubSub, type PubSubOptions } from '@aegis/pubsub'
+import { AegisError } from '@aegis/storage'
 import type { EngineOptions } from './engine-options.ts'
 import { type EngineTransaction, gather } from './engine-transaction.ts'
+import { openEngineLog } from './open-engine-log.ts'
+import { readSettings, type Settings } from './settings.ts'
 
 /** Pub/sub, captured tables and event streams over one log, with one atomic commit across all of them. */
 export class StreamingEngine implements AsyncDisposable {
@@ -11,8 +14,6 @@ export class StreamingEngine implements AsyncDisposable {
   readonly log: Log
   /** Topics: messages with keys, headers and consumer groups. */
   readonly pubsub: PubSub
-  /** Tables whose every change is captured. */
-  readonly cdc: CdcEngine
   /** Event streams with expected versions. */
   readonly events: EventStore
   /** `pubsub.createTopic` */
@@ -23,12 +24,13 @@ export class StreamingEngine implements AsyncDisposable {
   readonly publishMany: PubSub['publishMany']
   /** `pubsub.subscribe` */
   readonly subscribe: PubSub['subscribe']
+  readonly #cdc: CdcEngine | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(log: Log) {
+  private constructor(log: Log, settings: Settings) {
     this.log = log
-    this.pubsub = new PubSub(log)
-    this.cdc = new CdcEngine(log)
+    this.pubsub = new PubSub(log, { consumer: consumerDefaults(settings) })
+    this.#cdc = settings.cdcEnabled === false ? undefined : new CdcEngine(log)
     this.events = new EventStore(log)
     this.createTopic = this.pubsub.createTopic.bind(this.pubsub)
     this.publish = this.pubsub.publish.bind(this.pubsub)
@@ -37,11 +39,18 @@ export class StreamingEngine implements AsyncDisposable {
   }
 
   /**
-   * Opens everything over one data folder, or in memory.
-   * @throws AegisError `LOG_INVALID`, and what the storage throws: `STORAGE_LOCKED` when the folder is in use, …
+   * Opens everything over one data folder, in memory, or over a cluster.
+   * @throws AegisError `ENGINE_INVALID`, `CONFIG_INVALID`, `DRIVER_NOT_INSTALLED`, and what the storage throws:
+   * `STORAGE_LOCKED` when the folder is in use, …
    */
   static async open(options: EngineOptions): Promise<StreamingEngine> {
-    return new StreamingEngine(await openLog(options))
+    const settings = await readSettings(options)
+    return new StreamingEngine(await openEngineLog(settings, options.now), settings)
+  }
+
+  /** Tables whose every change is captured. @throws AegisError `CDC_DISABLED` */
+  get cdc(): CdcEngine {
+    return this.#cdc ?? cdcDisabled()
   }
 
   /**
@@ -53,7 +62,7 @@ export class StreamingEngine implements AsyncDisposable {
     return this.log.transaction(async tx => {
       const services = {
         pubsub: this.pubsub.within(tx),
-        cdc: this.cdc.within(tx),
+        cdc: this.#cdc?.within(tx) ?? { table: cdcDisabled },
         events: await this.events.within(tx),
       }
       return work(gather(tx, services))
@@ -72,9 +81,20 @@ export class StreamingEngine implements AsyncDisposable {
 
   async #close(): Promise<void> {
     try {
-      await Promise.all([this.pubsub.close(), this.cdc.close(), this.events.close()])
+      await Promise.all([this.pubsub.close(), this.#cdc?.close(), this.events.close()])
     } finally {
       await this.log.close()
     }
+  }
+}
+
+function cdcDisabled(): never {
+  throw new AegisError('CDC_DISABLED', 'tables are turned off: set enabled = true under [streaming.cdc]')
+}
+
+function consumerDefaults({ maxPollRecords, autoCommit }: Settings): NonNullable<PubSubOptions['consumer']> {
+  return {
+    ...(maxPollRecords !== undefined && { maxPollRecords }),
+    ...(autoCommit !== undefined && { autoCommit }),
   }
 }
