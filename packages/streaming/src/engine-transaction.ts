@@ -1,9 +1,7 @@
 import type { CdcTransaction } from '@aegis/cdc'
-import type { EventStore } from '@aegis/eventstore'
+import type { EventTransaction } from '@aegis/eventstore'
 import type { Receipt, Transaction } from '@aegis/log'
 import type { OutgoingMessage, PubSubTransaction } from '@aegis/pubsub'
-
-type EventTransaction = Awaited<ReturnType<EventStore['within']>>
 
 /** What is written on the engine, inside a transaction: all of it becomes durable and visible in one commit, or nothing. */
 export interface EngineTransaction extends Transaction {

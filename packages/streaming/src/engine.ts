@@ -1,6 +1,6 @@
-import { CdcEngine } from '@aegis/cdc'
+import { CdcEngine, type CdcOptions } from '@aegis/cdc'
 import { EventStore } from '@aegis/eventstore'
-import type { Log, TransactionOptions } from '@aegis/log'
+import type { Log, Transaction, TransactionOptions } from '@aegis/log'
 import { PubSub, type PubSubOptions } from '@aegis/pubsub'
 import { AegisError } from '@aegis/storage'
 import type { EngineOptions } from './engine-options.ts'
@@ -30,7 +30,7 @@ export class StreamingEngine implements AsyncDisposable {
   private constructor(log: Log, settings: Settings) {
     this.log = log
     this.pubsub = new PubSub(log, { consumer: consumerDefaults(settings) })
-    this.#cdc = settings.cdcEnabled === false ? undefined : new CdcEngine(log)
+    this.#cdc = settings.cdcEnabled === false ? undefined : new CdcEngine(log, cdcOptions(settings))
     this.events = new EventStore(log)
     this.createTopic = this.pubsub.createTopic.bind(this.pubsub)
     this.publish = this.pubsub.publish.bind(this.pubsub)
@@ -59,14 +59,16 @@ export class StreamingEngine implements AsyncDisposable {
    * @throws AegisError `TRANSACTION_CONFLICT`, `TRANSACTION_TOO_OLD`, `TRANSACTION_TOO_LARGE`, and what the function throws
    */
   transaction<T>(work: (tx: EngineTransaction) => Promise<T> | T, options?: TransactionOptions): Promise<T> {
-    return this.log.transaction(async tx => {
-      const services = {
-        pubsub: this.pubsub.within(tx),
-        cdc: this.#cdc?.within(tx) ?? { table: cdcDisabled },
-        events: await this.events.within(tx),
-      }
-      return work(gather(tx, services))
-    }, options)
+    return this.log.transaction(tx => work(this.within(tx)), options)
+  }
+
+  /** The engine's vocabulary on a transaction of the log, such as the one that a subscription's `run` gives. */
+  within(tx: Transaction): EngineTransaction {
+    return gather(tx, {
+      pubsub: this.pubsub.within(tx),
+      cdc: this.#cdc?.within(tx) ?? { table: cdcDisabled },
+      events: this.events.within(tx),
+    })
   }
 
   /** Ends subscriptions, then closes the log. */
@@ -98,3 +100,6 @@ function consumerDefaults({ maxPollRecords, autoCommit }: Settings): NonNullable
     ...(autoCommit !== undefined && { autoCommit }),
   }
 }
+
+const cdcOptions = ({ cdcBufferSize }: Settings): CdcOptions =>
+  cdcBufferSize === undefined ? {} : { bufferSize: cdcBufferSize }

@@ -64,6 +64,18 @@ it('a standalone package joins a transaction of the engine, as part of the same 
   expect(first!.transactionId).toBe(second!.transactionId)
 })
 
+it('gives the transaction of an exactly-once handler its vocabulary', async () => {
+  const engine = await engineInMemory()
+  const sub = await engine.subscribe('orders', { groupId: 'g', delivery: 'exactly-once' })
+  const { partition, offset } = await engine.publish('orders', { payload: { id: 7 } })
+  const changes = await engine.cdc.subscribe('users')
+  const running = sub.run((order, tx) => engine.within(tx!).cdc.table('users').insert(order.payload))
+  expect(await take(changes, 1)).toMatchObject([{ op: 'insert', newRow: { id: 7 } }])
+  expect(await engine.log.committed('g', 'orders', partition)).toMatchObject({ offset: offset + 1 })
+  await sub.close()
+  await running
+})
+
 it('finds again, in the same folder, what was committed', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'aegis-engine-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
