@@ -6,7 +6,12 @@ import { groupId, keys, partitions, text, topics } from './workload.ts'
 export async function readFinalState(log: Log): Promise<FinalState> {
   const records: FinalState['records'] = new Map()
   const found = new Map(records)
-  for (const { name, partitions: count } of await log.listTopics()) {
+  const topicsThere = await log.listTopics()
+  const histories = new Map<string, string[]>()
+  const positions: Position[] = []
+  // A power cut may have taken everything that was not synced.
+  if (topicsThere.length === 0) return { records: found, histories, positions }
+  for (const { name, partitions: count } of topicsThere) {
     for (let partition = 0; partition < count; partition++) {
       const list: { offset: number; value: string }[] = []
       for (let from = 0; from < log.endOffset(name); ) {
@@ -17,7 +22,6 @@ export async function readFinalState(log: Log): Promise<FinalState> {
       if (name !== topics.keyed) found.set(partitionName(name, partition), list)
     }
   }
-  const histories = new Map<string, string[]>()
   for (const key of keys) {
     const versions = await log.history(topics.keyed, Buffer.from(key))
     if (versions.length > 0)
@@ -26,7 +30,6 @@ export async function readFinalState(log: Log): Promise<FinalState> {
         versions.map(({ value }) => text(value)),
       )
   }
-  const positions: Position[] = []
   for (let partition = 0; partition < partitions; partition++) {
     const position = await log.committed(groupId, topics.plain, partition)
     if (position !== undefined)

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { PowerCut } from './power-cut.ts'
 import { torture } from './torture.ts'
 
 const { values } = parseArgs({
@@ -9,10 +10,15 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     kills: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '1' },
+    durability: { type: 'string', default: 'fsync' },
+    'power-cut': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
 
+const durability = values.durability === 'buffered' ? 'buffered' : 'fsync'
+const powerCut = values['power-cut'] ? await PowerCut.prepare() : undefined
+if (values['power-cut'] && powerCut === undefined) throw new Error('--power-cut needs Linux and gcc')
 let failed = false
 for (let round = 0; round < Number(values.rounds); round++) {
   const dataDir = await mkdtemp(join(tmpdir(), 'aegis-torture-'))
@@ -21,6 +27,8 @@ for (let round = 0; round < Number(values.rounds); round++) {
     dataDir,
     seed,
     kills: Number(values.kills),
+    durability,
+    ...(powerCut && { powerCut }),
     onKill: kill => process.stderr.isTTY && process.stderr.write(`\rseed ${seed}: ${kill} of ${values.kills} kills `),
   })
   if (process.stderr.isTTY) process.stderr.write('\n')
@@ -32,4 +40,5 @@ for (let round = 0; round < Number(values.rounds); round++) {
   else await rm(dataDir, { recursive: true })
   failed ||= anomalies.length > 0
 }
+await powerCut?.remove()
 process.exit(failed ? 1 : 0)

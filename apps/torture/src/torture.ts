@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { openLog } from '@aegis/log'
-import { checkHistory } from './check-history.ts'
+import type { Durability } from '@aegis/storage'
+import { checkHistory, checkPrefix } from './check-history.ts'
 import { readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
+import type { PowerCut } from './power-cut.ts'
 import { Random } from './random.ts'
 import { Recorder } from './recorder.ts'
 
@@ -15,6 +17,10 @@ export interface TortureOptions {
   readonly kills: number
   /** A workload is killed after at most so many of its lines. Default 2000. */
   readonly maxLines?: number
+  /** Default `'fsync'`. */
+  readonly durability?: Durability
+  /** After each kill the files lose what was not synced. */
+  readonly powerCut?: PowerCut
   /** Called after each kill. */
   readonly onKill?: (kill: number) => void
 }
@@ -25,6 +31,8 @@ export interface TortureResult {
   readonly operations: number
   readonly acknowledged: number
   readonly records: number
+  /** Bytes that power cuts have taken. */
+  readonly bytesCut: number
   readonly anomalies: readonly Anomaly[]
 }
 
@@ -32,31 +40,37 @@ const program = fileURLToPath(new URL('../dist/workload-process.js', import.meta
 
 /** Kills a working process again and again on one folder, and checks all that it did against what is there at the end. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
-  const { dataDir, seed, kills, maxLines = 2000, onKill } = options
+  const { kills, dataDir, seed, durability = 'fsync', powerCut, onKill } = options
   const random = new Random(seed)
   const recorder = new Recorder()
+  let bytesCut = 0
   for (let kill = 1; kill <= kills; kill++) {
-    await runUntilKilled(dataDir, random, `run${kill}`, maxLines, recorder)
+    await powerCut?.begin(dataDir)
+    await runUntilKilled(options, random, `run${kill}`, recorder)
+    bytesCut += (await powerCut?.cut(dataDir)) ?? 0
     onKill?.(kill)
   }
   await using log = await openLog({ dataDir })
   const final = await readFinalState(log)
   const operations = recorder.operations()
-  const anomalies = checkHistory({ operations, final })
+  const history = { operations, final }
+  const losesTheNewest = powerCut !== undefined && durability === 'buffered'
+  const anomalies = losesTheNewest ? checkPrefix(history, process => process.split('.')[0]!) : checkHistory(history)
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(({ outcome }) => outcome === 'ok').length
-  return { seed, kills, operations: operations.length, acknowledged, records, anomalies }
+  return { seed, kills, operations: operations.length, acknowledged, records, bytesCut, anomalies }
 }
 
 async function runUntilKilled(
-  dataDir: string,
+  options: TortureOptions,
   random: Random,
   name: string,
-  maxLines: number,
   recorder: Recorder,
 ): Promise<void> {
-  const child = spawn(process.execPath, [program, dataDir, String(random.below(2 ** 31)), name], {
+  const { dataDir, maxLines = 2000, durability = 'fsync', powerCut } = options
+  const child = spawn(process.execPath, [program, dataDir, String(random.below(2 ** 31)), name, durability], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...powerCut?.environment },
   })
   // Counted in lines, so that a slow machine kills at the same moments of the work; also before the first one.
   const fatal = random.below(maxLines)

@@ -3,8 +3,8 @@ import { writeSync } from 'node:fs'
 import { openLog } from '@aegis/log'
 import { runWorkload } from './workload.ts'
 
-const [dataDir = '', seed = '', name = ''] = process.argv.slice(2)
-const log = await openLog({ dataDir })
+const [dataDir = '', seed = '', name = '', durability = ''] = process.argv.slice(2)
+const log = await openLog({ dataDir, durability: durability === 'buffered' ? 'buffered' : 'fsync' })
 await runWorkload(log, {
   seed: Number(seed),
   name,

@@ -1,0 +1,28 @@
+import { type Anomaly, type History, keyName, type Operation } from '../history.ts'
+
+/**
+ * What a power cut may take of a log that is not synced at every commit: the newest commits, never one from the middle.
+ * So nothing is there that began after something acknowledged that is gone, within one run.
+ */
+export function* holes({ operations, final }: History, runOf: (process: string) => string): Generator<Anomaly> {
+  const stored = new Set<string>()
+  for (const records of final.records.values()) for (const { value } of records) stored.add(value)
+  const versions = new Map([...final.histories].map(([key, values]) => [key, new Set(values)]))
+  const there = ({ sent, keysWritten }: Operation): boolean =>
+    sent.every(({ value }) => stored.has(value)) &&
+    keysWritten.every(({ topic, key, value }) => versions.get(keyName(topic, key))?.has(value))
+  const newestStart = new Map<string, Operation>()
+  for (const operation of operations) {
+    if (operation.sent.length + operation.keysWritten.length === 0 || !there(operation)) continue
+    const run = runOf(operation.process)
+    if ((newestStart.get(run)?.start ?? -1) < operation.start) newestStart.set(run, operation)
+  }
+  for (const operation of operations) {
+    const newest = newestStart.get(runOf(operation.process))
+    if (operation.outcome !== 'ok' || newest === undefined || operation.end > newest.start || there(operation)) continue
+    yield {
+      name: 'lost-write',
+      example: `operation ${operation.start} of ${operation.process} is gone, ${newest.start} of ${newest.process} came after it and is there`,
+    }
+  }
+}
