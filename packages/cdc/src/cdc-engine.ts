@@ -58,7 +58,7 @@ export class CdcEngine {
    * Makes a table, or resolves when it exists with the same settings.
    * @throws AegisError `TABLE_EXISTS`, `CDC_INVALID`
    */
-  async table<R extends object = Untyped>(name: string, options: TableOptions<R>): Promise<Table<R>> {
+  async table<R extends object = Untyped>(name: string, options: TableOptions<NoInfer<R>>): Promise<Table<R>> {
     this.#check()
     await createTable(this.#log, name, options)
     this.#sweep(name)

@@ -41,7 +41,12 @@ test('two members share the partitions', async () => {
   const seen: string[] = []
   const per = [0, 0]
   const members = [await subscribe(log, { groupId: 'g' }), await subscribe(log, { groupId: 'g' })]
-  const runs = members.map((member, i) => member.run(item => void (seen.push(item.text), per[i]!++)))
+  const runs = members.map((member, i) =>
+    member.run(item => {
+      seen.push(item.text)
+      per[i]!++
+    }),
+  )
   await log.append(
     't',
     [...'abcdefgh'].map((text, i) => ({ value: Buffer.from(text), partition: i % 4 })),
