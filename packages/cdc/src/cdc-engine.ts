@@ -93,6 +93,11 @@ export class CdcEngine {
     return { table: <R extends object>(name: string) => this.#host.within<R>(tx, name) }
   }
 
+  /** Resolves when the space of rows that truncates have deleted is given back; it happens in the background by itself. */
+  async swept(): Promise<void> {
+    await Promise.all(this.#sweeps)
+  }
+
   /** Ends subscriptions, and closes the log if it was opened here. */
   async close(): Promise<void> {
     this.#closing.abort()
@@ -123,7 +128,10 @@ export class CdcEngine {
   #queue(table: string): WriteQueue {
     this.#check()
     let queue = this.#queues.get(table)
-    if (queue === undefined) this.#queues.set(table, (queue = new WriteQueue(this.#log, table)))
+    if (queue === undefined) {
+      queue = new WriteQueue(this.#log, table, () => this.#sweep(table))
+      this.#queues.set(table, queue)
+    }
     return queue
   }
 

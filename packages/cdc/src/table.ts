@@ -47,8 +47,7 @@ export class Table<R extends object = Untyped> implements TableOperations<R>, Re
   }
 
   async truncate(): Promise<void> {
-    await this.#host.queue(this.name).idle()
-    await this.#host.log.transaction(tx => this.within(tx).truncate(), { retries: 1000 })
+    return this.#host.queue(this.name).write('truncate')
   }
 
   async get(key: PrimaryKey): Promise<R | undefined> {

@@ -6,7 +6,8 @@ import { encodeRow } from './row.ts'
 import { getRow, rowText, scanRows } from './row-reads.ts'
 import { changeOf, keyOf, type RowWrite } from './row-write.ts'
 import type { TableOperations } from './table-operations.ts'
-import { encodeState, readState, rowKey, stateKey, tablesSpace, topicOf } from './table-state.ts'
+import { readState, rowKey, topicOf } from './table-state.ts'
+import { truncate } from './truncate.ts'
 
 interface Work {
   readonly transactionId: string
@@ -52,12 +53,7 @@ export class TransactionTable<R extends object = Untyped> implements TableOperat
 
   truncate(): Promise<void> {
     return this.#next(async () => {
-      const state = await readState(this.#tx, this.#name)
-      const next = encodeState({ ...state, generation: state.generation + 1 })
-      this.#tx.append(topicOf(this.#name), {
-        value: encodeChange({ op: 'truncate', key: null }, workOf(this.#tx).transactionId),
-      })
-      this.#tx.putState(tablesSpace, stateKey(this.#name), next)
+      await truncate(this.#tx, this.#name, workOf(this.#tx).transactionId)
       this.#tx.onCommit(this.#truncated)
     })
   }

@@ -5,9 +5,10 @@ import { encodeKey } from './primary-key.ts'
 import { rowText } from './row-reads.ts'
 import { changeOf, keyOf, type RowWrite } from './row-write.ts'
 import { readState, rowKey, topicOf } from './table-state.ts'
+import { truncate } from './truncate.ts'
 
 interface Queued {
-  readonly write: RowWrite
+  readonly write: RowWrite | 'truncate'
   resolve(): void
   reject(error: unknown): void
 }
@@ -28,15 +29,18 @@ const retries = 1000
 export class WriteQueue {
   readonly #log: Log
   readonly #table: string
+  readonly #truncated: () => void
   #waiting: Queued[] = []
   #running: Promise<void> | undefined
 
-  constructor(log: Log, table: string) {
+  /** @param truncated Called when a truncate has left rows behind. */
+  constructor(log: Log, table: string, truncated: () => void) {
     this.#log = log
     this.#table = table
+    this.#truncated = truncated
   }
 
-  write(write: RowWrite): Promise<void> {
+  write(write: RowWrite | 'truncate'): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ write, resolve, reject })
       this.#running ??= Promise.resolve().then(() => this.#run())
@@ -65,11 +69,24 @@ export class WriteQueue {
     this.#running = undefined
   }
 
-  /** Writes as many of the batch as fit; each is decided against those before it. */
+  /** Does as many of the batch as fit, in their order; a truncate has a commit of its own. */
   async #commit(tx: Transaction, batch: readonly Queued[]): Promise<Outcomes> {
+    const writes: RowWrite[] = []
+    for (const { write } of batch) {
+      if (write === 'truncate') break
+      writes.push(write)
+    }
+    if (writes.length > 0) return this.#write(tx, writes)
+    await truncate(tx, this.#table, randomUUID())
+    tx.onCommit(this.#truncated)
+    return [{}]
+  }
+
+  /** Writes as many rows as fit; each write is decided against those before it. */
+  async #write(tx: Transaction, writes: readonly RowWrite[]): Promise<Outcomes> {
     const topic = topicOf(this.#table)
     const state = await readState(tx, this.#table)
-    const placed = batch.map(({ write }) => this.#place(() => encodeKey(keyOf(write, this.#table, state))))
+    const placed = writes.map(write => this.#place(() => encodeKey(keyOf(write, this.#table, state))))
     const keys = new Map(placed.flatMap(({ key }) => (key === undefined ? [] : [[text(key), key] as const])))
     const stored = await Promise.all([...keys.values()].map(key => tx.getState(topic, rowKey(state.generation, key))))
     const rows = new Map([...keys.keys()].map((id, at) => [id, rowText(stored[at])]))
@@ -85,7 +102,7 @@ export class WriteQueue {
       }
       const id = text(key)
       try {
-        const change = changeOf(batch[at]!.write, rows.get(id), this.#table, state)
+        const change = changeOf(writes[at]!, rows.get(id), this.#table, state)
         const value = encodeChange(change, randomUUID())
         records.push({ key, value })
         rows.set(id, change.newText)
