@@ -1,0 +1,5 @@
+export { compareVersions, findPrograms, type Program } from './find-program.ts'
+export { freePorts } from './free-ports.ts'
+export { NatsCluster } from './nats-cluster.ts'
+export { NatsServer, type ServerOptions } from './nats-server.ts'
+export { NetworkProxy } from './network-proxy.ts'
