@@ -3,7 +3,7 @@
 // tests package by package, and skips those whose files and dependencies have not changed.)
 import { startVitest } from 'vitest/node'
 
-const projects = ['packages/*', 'apps/*', 'tooling', 'tooling/nats-server']
+const projects = ['{packages,apps,tooling}/*/vitest.config.ts', 'tooling/vitest.config.ts']
 const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects })
 const modules = vitest.state.getTestModules()
 const tests = modules.flatMap(module => [...module.children.allTests()])
