@@ -25,6 +25,8 @@ export function encodeEvent(event: EventInput, common: Metadata): EncodedEvent {
   }
   if (typeof event?.type !== 'string' || event.type === '') throw invalid('an event needs a type that is not empty')
   const { type, data, metadata } = event
+  if (metadata !== undefined && (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)))
+    throw invalid(`metadata of event ${type}: give an object`)
   const id = randomUUID()
   let cause: unknown
   try {

@@ -1,4 +1,4 @@
-import { type Log, type OpenLogOptions, openLog, type Transaction } from '@aegis/log'
+import { type Log, type OpenLogOptions, openLog, type Transaction, type TransactionOptions } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import {
   type AppendEventsOptions,
@@ -89,6 +89,18 @@ export class EventStore {
         return (await load(tx, streamId, options)) as StoredEvent<E>[]
       },
     }
+  }
+
+  /**
+   * Appends to several streams in one commit. Serializable; the function is run again after a conflict, so it should have
+   * no other effects.
+   */
+  async transaction<T>(
+    work: (events: EventTransaction, tx: Transaction) => Promise<T> | T,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    await this.#prepare()
+    return this.#log.transaction(tx => work(this.within(tx), tx), options)
   }
 
   /** Ends subscriptions, and closes the log if it was opened here. */

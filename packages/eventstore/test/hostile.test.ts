@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { type EventInput, EventStore } from '../src/index.ts'
+import { eventsOf } from './given.ts'
+
+const ids = [
+  '$events',
+  '$',
+  '/',
+  '../x',
+  '__proto__',
+  'constructor',
+  '\u0000',
+  '\u0000\u0000a',
+  'a\u0000',
+  'a',
+  'ab',
+  ' ',
+  'é',
+  'e\u0301',
+  '日本語',
+  '😀',
+  'k'.repeat(1000),
+  '語'.repeat(1000),
+]
+
+it('stream ids that mean something elsewhere are only names, and none is taken for another', async () => {
+  await using store = await EventStore.open({ memory: true })
+  await Promise.all(ids.map(id => store.append(id, { type: id, data: { id } }, { expectedVersion: 'no-stream' })))
+  for (const id of ids) {
+    expect((await store.load(id)).map(({ streamId, type, data }) => [streamId, type, data.id])).toEqual([[id, id, id]])
+    const [event, ...others] = await eventsOf(store, id)
+    expect([event!.streamId, others]).toEqual([id, []])
+  }
+  const prefixed = await eventsOf(store, 'a*')
+  expect(prefixed.filter(({ type }) => type !== 'end').map(event => event.streamId)).toEqual(['a\u0000', 'a', 'ab'])
+})
+
+it('data that means something elsewhere is only data', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const text = '{"__proto__":{"polluted":true},"constructor":1,"then":2,"\\ud800":"\\udfff"}'
+  await store.append('a', { type: '__proto__', data: JSON.parse(text), metadata: JSON.parse(text) })
+  const [event] = await store.load('a')
+  expect(JSON.stringify(event!.data)).toBe(text)
+  expect(JSON.stringify(event!.metadata)).toBe(text)
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+})
+
+describe('refused with EVENT_INVALID, and nothing is written', () => {
+  it.each(['', 'a*', '*', '\ud800', 'x'.repeat(4001), undefined, 1])('the stream id %j', async id => {
+    await using store = await EventStore.open({ memory: true })
+    await expect(store.append(id as string, [])).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+    await expect(store.load(id as string)).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+  })
+
+  it.each([
+    ['no event', undefined],
+    ['no type', { data: 1 }],
+    ['an empty type', { type: '', data: 1 }],
+    ['no data', { type: 'x' }],
+    ['a bigint', { type: 'x', data: 1n }],
+    ['the event of the DOM', new globalThis.Event('x')],
+    ['metadata that is no object', { type: 'x', data: 1, metadata: 'text' }],
+  ])('an event with %s', async (_, event) => {
+    await using store = await EventStore.open({ memory: true })
+    const events = [{ type: 'good', data: 1 }, event as EventInput]
+    await expect(store.append('a', events)).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+    expect(await store.load('a')).toEqual([])
+  })
+
+  it.each(['latest', -2, 1.5, null])('the expected version %j', async expectedVersion => {
+    await using store = await EventStore.open({ memory: true })
+    const append = store.append('a', { type: 'x', data: 1 }, { expectedVersion: expectedVersion as number })
+    await expect(append).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+  })
+})
+
+it('events of 1 MB are stored, larger ones refused by code, also with good ones beside them', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const data = 'x'.repeat(1024 * 1024)
+  await Promise.all(['a', 'b', 'c'].map(id => store.append(id, [{ type: 'x', data }])))
+  const two = [
+    { type: 'small', data: 1 },
+    { type: 'x', data: data + data },
+  ]
+  await expect(store.append('a', two)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+  expect((await store.load('a')).map(event => event.data.length)).toEqual([data.length])
+  const many = Array.from({ length: 20 }, () => ({ type: 'x', data }))
+  await expect(store.transaction(tx => tx.append('d', many))).rejects.toMatchObject({ code: 'TRANSACTION_TOO_LARGE' })
+  expect(await store.load('d')).toEqual([])
+})
