@@ -1,1 +1,10 @@
-export {}
+export type { Window } from './aggregation.ts'
+export type { Aggregator } from './aggregators.ts'
+export { average, count, max, min, sum } from './aggregators.ts'
+export type { Clock } from './clock.ts'
+export type { ProcessingErrorCode } from './errors.ts'
+export type { EventTime } from './event-time.ts'
+export type { Job, JobStats, JobStatus } from './job.ts'
+export type { Aggregated, ResultStream, RunnableProcessor, Stream, WindowedStream } from './stream.ts'
+export { StreamProcessor, type StreamProcessorOptions } from './stream-processor.ts'
+export type { WindowKey } from './window-key.ts'
