@@ -93,9 +93,6 @@ export class Stream<Item, Key extends WindowKey> {
   }
 }
 
-/** What the aggregators of a window come to. */
-export type Aggregated<Aggregators> = { -readonly [Name in keyof Aggregators]: number }
-
 /** A stream cut into windows, to be aggregated. */
 export class WindowedStream<Item, Key extends WindowKey> {
   readonly #origin: Origin
@@ -113,10 +110,10 @@ export class WindowedStream<Item, Key extends WindowKey> {
    * order of the source, and must not change them; they are stored until then. Named aggregators, such as
    * `{ total: sum(item => item.amount), n: count() }`, store a number each.
    */
+  aggregate<Name extends string>(
+    aggregators: Readonly<Record<Name, Aggregator<Item>>>,
+  ): ResultStream<Record<Name, number>, Key>
   aggregate<Result>(run: (items: readonly Item[], window: Window<Key>) => Result): ResultStream<Result, Key>
-  aggregate<Aggregators extends Readonly<Record<string, Aggregator<Item>>>>(
-    aggregators: Aggregators,
-  ): ResultStream<Aggregated<Aggregators>, Key>
   aggregate(
     given: ((items: readonly Item[], window: Window<Key>) => unknown) | Readonly<Record<string, Aggregator<Item>>>,
   ): ResultStream<unknown, Key> {
