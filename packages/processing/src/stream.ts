@@ -93,6 +93,17 @@ export class Stream<Item, Key extends WindowKey> {
   }
 }
 
+type ItemsFn<Item, Key, Result> = (items: readonly Item[], window: Window<Key>) => Result
+type NamedAggregators<Item> = Readonly<Record<string, Aggregator<Item>>>
+
+/** What `aggregate` takes: a function of all items, or aggregators by name. */
+export type WindowAggregate<Item, Key> = ItemsFn<Item, Key, unknown> | NamedAggregators<Item>
+
+/** What a window comes to: what the function returns, or a number per name. */
+export type Aggregated<Given> = Given extends (...args: never) => infer Result
+  ? Result
+  : { [Name in keyof Given]: number }
+
 /** A stream cut into windows, to be aggregated. */
 export class WindowedStream<Item, Key extends WindowKey> {
   readonly #origin: Origin
@@ -110,13 +121,8 @@ export class WindowedStream<Item, Key extends WindowKey> {
    * order of the source, and must not change them; they are stored until then. Named aggregators, such as
    * `{ total: sum(item => item.amount), n: count() }`, store a number each.
    */
-  aggregate<Name extends string>(
-    aggregators: Readonly<Record<Name, Aggregator<Item>>>,
-  ): ResultStream<Record<Name, number>, Key>
-  aggregate<Result>(run: (items: readonly Item[], window: Window<Key>) => Result): ResultStream<Result, Key>
-  aggregate(
-    given: ((items: readonly Item[], window: Window<Key>) => unknown) | Readonly<Record<string, Aggregator<Item>>>,
-  ): ResultStream<unknown, Key> {
+  // One signature: with overloads, TypeScript would fix the types of the functions inside by the first one.
+  aggregate<Given extends WindowAggregate<Item, Key>>(given: Given): ResultStream<Aggregated<Given>, Key> {
     const aggregation: Aggregation =
       typeof given === 'function'
         ? aggregateItems(given as Parameters<typeof aggregateItems>[0])
