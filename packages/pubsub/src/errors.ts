@@ -1,4 +1,10 @@
-/** What can go wrong in `@aegis/pubsub`. */
+/** What can go wrong in `@aegis/pubsub`, besides what the log and the subscription throw. */
 export type PubSubErrorCode =
-  /** The topic's name is reserved. */
-  'TOPIC_NAME_INVALID'
+  /** The topic's name is reserved: it starts with `$`. */
+  | 'TOPIC_NAME_INVALID'
+  /** A message is not `{ payload }` or `{ key, tombstone: true }`, or one of its fields is not allowed. */
+  | 'MESSAGE_INVALID'
+  /** A payload does not fit the topic's schema; `details.issues` has path and message of each fault. */
+  | 'SCHEMA_MISMATCH'
+  /** The topic's schema answers asynchronously, which cannot be waited for between messages. */
+  | 'SCHEMA_ASYNC'

@@ -1,13 +1,13 @@
 import {
-  type Codec,
-  decodePayload,
-  encodePayload,
+  type AlterTopicOptions,
   type Log,
   type LogRecord,
   type OpenLogOptions,
   type OutgoingRecord,
   openLog,
+  type Readable,
   type Receipt,
+  type RecordPosition,
   type TopicDescription,
   type TopicOptions,
   type Transaction,
@@ -15,37 +15,31 @@ import {
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import {
+  decodeMessage,
+  decoderOf,
+  encodeMessage,
+  type OutgoingMessage,
+  type PublishResult,
+  type ReceivedMessage,
+} from './message.ts'
+import type { Topic } from './topic.ts'
 
-/** A payload, or a tombstone for a key. */
-export type OutgoingMessage<T = Untyped> = {
-  readonly key?: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly partition?: number
-  /** Milliseconds since the epoch. Default: now. */
-  readonly timestamp?: number
-} & ({ readonly payload: T; readonly tombstone?: false } | { readonly key: string; readonly tombstone: true })
-
-export interface PublishResult {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-}
-
-export interface Message<T = Untyped> extends PublishResult {
-  readonly key: string | null
-  /** Without prototype; of equal names the last. All are in `record`. */
-  readonly headers: Readonly<Record<string, string>>
-  /** `undefined` for a tombstone. */
-  readonly payload: T
-  readonly record: LogRecord
+/** A message as a subscription gives it. */
+export interface Message<T = Untyped> extends ReceivedMessage<T> {
+  /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
   ack(): void
 }
 
-/** Publishing inside a transaction. */
+/** Publishing inside a transaction: all of it becomes visible with the transaction, or nothing does. */
 export interface PubSubTransaction {
-  /** Offsets are known after the commit. */
-  publish(topic: string, message: OutgoingMessage): Promise<Receipt>
+  /** Offsets are known after the commit. @throws AegisError as `PubSub.publish` */
+  publish<In = Untyped>(topic: string | Topic<In, Untyped>, message: OutgoingMessage<NoInfer<In>>): Receipt
+  /** @throws AegisError as `PubSub.publish` */
+  publishMany<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    messages: readonly OutgoingMessage<NoInfer<In>>[],
+  ): Receipt
 }
 
 export interface PubSubOptions {
@@ -72,48 +66,89 @@ export class PubSub implements AsyncDisposable {
     return pubsub
   }
 
-  /** Resolves also when the topic exists with the same settings. */
-  async createTopic(name: string, options?: TopicOptions): Promise<TopicDescription> {
-    checkName(name)
-    return this.#log.createTopic(name, options)
+  /**
+   * Resolves also when the topic exists with the same settings. Those given here go before those of a definition.
+   * @throws AegisError `TOPIC_EXISTS` with what differs, `TOPIC_NAME_INVALID`, `LOG_INVALID`
+   */
+  async createTopic(topic: string | Topic<Untyped, unknown>, options?: TopicOptions): Promise<TopicDescription> {
+    const name = nameOf(topic)
+    return this.#log.createTopic(name, typeof topic === 'string' ? options : { ...topic.options, ...options })
   }
 
-  /** Resolves when the message is durable. @throws AegisError `PAYLOAD_INVALID`, `TOPIC_UNKNOWN` */
-  async publish(topic: string, message: OutgoingMessage): Promise<PublishResult> {
-    return (await this.publishMany(topic, [message]))[0]!
+  /** Changes retention, the number of partitions or the largest message. @throws AegisError `TOPIC_UNKNOWN`, `LOG_INVALID` */
+  async alterTopic(topic: string | Readable<unknown>, options: AlterTopicOptions): Promise<TopicDescription> {
+    return this.#log.alterTopic(nameOf(topic), options)
   }
 
-  /** All in one commit. */
-  async publishMany(topic: string, messages: readonly OutgoingMessage[]): Promise<PublishResult[]> {
-    checkName(topic)
-    const { codec } = await this.#log.describeTopic(topic)
-    if (messages.length === 0) return []
-    const { positions } = await this.#log.append(
-      topic,
-      messages.map(message => encode(topic, codec, message)),
-    )
-    return positions.map(({ partition, offset, timestamp }) => ({ topic, partition, offset, timestamp }))
+  /** Deletes the topic with all its messages and the positions of its groups. @throws AegisError `TOPIC_UNKNOWN` */
+  async deleteTopic(topic: string | Readable<unknown>): Promise<void> {
+    await this.#log.deleteTopic(nameOf(topic))
   }
 
-  /** What is published after it resolves arrives. */
-  async subscribe<T = Untyped>(topic: string, options: SubscriptionOptions = {}): Promise<Subscription<Message<T>>> {
-    checkName(topic)
-    const { codec } = await this.#log.describeTopic(topic)
-    const wanted = { ...this.#consumer, ...options }
-    return Subscription.open(this.#log, topic, (record, ack) => decode<T>(codec, record, ack), wanted)
+  /**
+   * Resolves when the message is durable.
+   * @throws AegisError `TOPIC_UNKNOWN`, `PAYLOAD_INVALID`, `SCHEMA_MISMATCH`, `MESSAGE_INVALID`, `RECORD_TOO_LARGE`, `PARTITION_UNKNOWN`
+   */
+  publish<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    message: OutgoingMessage<NoInfer<In>>,
+  ): Promise<PublishResult> {
+    // A plain function with one promise: an asynchronous one costs as much as encoding the message.
+    try {
+      const name = nameOf(topic)
+      return this.#log
+        .append(name, this.#encode(name, topic, message))
+        .then(({ positions }) => resultOf(name, positions[0]!))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  /** Publishes become visible with the transaction. */
+  /** All in one commit; the results are in the order of the messages. @throws AegisError as `publish`: then none is published */
+  async publishMany<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    messages: readonly OutgoingMessage<NoInfer<In>>[],
+  ): Promise<PublishResult[]> {
+    const name = nameOf(topic)
+    const records = this.#encodeAll(name, topic, messages)
+    if (records.length === 0) return []
+    const { positions } = await this.#log.append(name, records)
+    return positions.map(position => resultOf(name, position))
+  }
+
+  /**
+   * The messages of a topic: alone all of them, with a `groupId` shared among the members of the group. What is
+   * published after it resolves arrives; before, where `from` says so.
+   * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`
+   */
+  async subscribe<Out = Untyped>(
+    topic: string | Readable<Out>,
+    options: SubscriptionOptions = {},
+  ): Promise<Subscription<Message<Out>>> {
+    const name = nameOf(topic)
+    const decode: (record: LogRecord) => Out =
+      typeof topic === 'string' ? decoderOf(this.#log.topic(name)) : record => topic.decode(record)
+    return Subscription.open(this.#log, name, (record, ack) => ({ ...decodeMessage(record, decode), ack }), {
+      ...this.#consumer,
+      ...options,
+    })
+  }
+
+  /** Publishing inside a transaction of the log. */
   within(tx: Transaction): PubSubTransaction {
     return {
-      publish: async (topic, message) => {
-        checkName(topic)
-        const { codec } = await this.#log.describeTopic(topic)
-        return tx.append(topic, encode(topic, codec, message))
+      publish: (topic, message) => {
+        const name = nameOf(topic)
+        return tx.append(name, this.#encode(name, topic, message))
+      },
+      publishMany: (topic, messages) => {
+        const name = nameOf(topic)
+        return tx.append(name, this.#encodeAll(name, topic, messages))
       },
     }
   }
 
+  /** Closes the log if it was opened here. */
   async close(): Promise<void> {
     if (this.#owned) await this.#log.close()
   }
@@ -121,38 +156,42 @@ export class PubSub implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+
+  #encode(name: string, topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): OutgoingRecord {
+    return encodeMessage(this.#log.topic(name), message, validatorOf(topic))
+  }
+
+  #encodeAll(
+    name: string,
+    topic: string | Topic<Untyped, unknown>,
+    messages: readonly OutgoingMessage[],
+  ): OutgoingRecord[] {
+    const description = this.#log.topic(name)
+    if (!Array.isArray(messages)) {
+      throw new AegisError(
+        'MESSAGE_INVALID',
+        `publishMany on topic ${name} takes a list of messages, not ${typeof messages}`,
+      )
+    }
+    const validate = validatorOf(topic)
+    return messages.map(message => encodeMessage(description, message, validate))
+  }
 }
 
-function checkName(name: string): void {
+const validatorOf = (topic: string | Topic<Untyped, unknown>): ((payload: Untyped) => unknown) | undefined =>
+  typeof topic === 'string' ? undefined : topic.validate
+
+const resultOf = (topic: string, { partition, offset, timestamp }: RecordPosition): PublishResult => ({
+  topic,
+  partition,
+  offset,
+  timestamp,
+})
+
+/** @throws AegisError `TOPIC_NAME_INVALID` */
+function nameOf(topic: string | Readable<unknown>): string {
+  const name = typeof topic === 'string' ? topic : topic.topic
   if (name.startsWith('$'))
     throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
-}
-
-function encode(topic: string, codec: Codec, message: OutgoingMessage): OutgoingRecord {
-  const { key, headers = {}, partition, timestamp } = message
-  return {
-    key: key === undefined ? null : Buffer.from(key),
-    value: message.tombstone === true ? null : encodePayload(topic, codec, message.payload),
-    headers: Object.entries(headers).map(([name, value]) => ({ key: name, value: Buffer.from(value) })),
-    ...(partition !== undefined && { partition }),
-    ...(timestamp !== undefined && { timestamp }),
-  }
-}
-
-function decode<T>(codec: Codec, record: LogRecord, ack: () => void): Message<T> {
-  const { topic, partition, offset, timestamp, key } = record
-  const headers: Record<string, string> = Object.create(null)
-  for (const header of record.headers)
-    headers[header.key] = header.value === null ? '' : Buffer.from(header.value).toString()
-  return {
-    topic,
-    partition,
-    offset,
-    timestamp,
-    key: key === null ? null : Buffer.from(key).toString(),
-    headers,
-    payload: decodePayload(codec, record) as T,
-    record,
-    ack,
-  }
+  return name
 }

@@ -1,13 +1,12 @@
 import type { CdcTransaction } from '@aegis/cdc'
 import type { EventTransaction } from '@aegis/eventstore'
-import type { Receipt, Transaction } from '@aegis/log'
-import type { OutgoingMessage, PubSubTransaction } from '@aegis/pubsub'
+import type { Transaction } from '@aegis/log'
+import type { PubSubTransaction } from '@aegis/pubsub'
 
 /** What is written on the engine, inside a transaction: all of it becomes durable and visible in one commit, or nothing. */
 export interface EngineTransaction extends Transaction {
-  /** Offsets are known after the commit. */
   readonly publish: PubSubTransaction['publish']
-  publishMany(topic: string, messages: readonly OutgoingMessage[]): Promise<readonly Receipt[]>
+  readonly publishMany: PubSubTransaction['publishMany']
   readonly cdc: CdcTransaction
   readonly events: EventTransaction
 }
@@ -26,8 +25,7 @@ export interface TransactionServices {
 export function gather(tx: Transaction, { pubsub, cdc, events }: TransactionServices): EngineTransaction {
   return Object.assign(tx, {
     publish: pubsub.publish.bind(pubsub),
-    publishMany: (topic: string, messages: readonly OutgoingMessage[]) =>
-      Promise.all(messages.map(message => pubsub.publish(topic, message))),
+    publishMany: pubsub.publishMany.bind(pubsub),
     cdc,
     events,
   })

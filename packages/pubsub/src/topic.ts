@@ -1,0 +1,57 @@
+import { type Codec, decodePayload, type LogRecord, type Readable, type TopicOptions } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+
+/** What `defineTopic` takes besides a schema: the settings with which the topic is created. */
+export interface DefineTopicOptions<S extends StandardSchemaV1> extends TopicOptions {
+  /** Of any library that implements Standard Schema (zod, valibot, arktype …). It must answer synchronously. */
+  schema: S
+}
+
+/**
+ * A topic with the type of its payloads: `In` is what is published and stored, `Out` what consumers get. Taken wherever
+ * a topic's name is.
+ */
+export interface Topic<In, Out> extends Readable<Out> {
+  /** The settings with which `createTopic` makes it. */
+  readonly options: TopicOptions
+  /** @throws AegisError `SCHEMA_MISMATCH`, with the paths in `details.issues` */
+  validate(payload: In): Out
+  /** The validated payload; tombstones have none and are refused. @throws AegisError `SCHEMA_MISMATCH`, `PAYLOAD_INVALID` */
+  decode(record: LogRecord): Out
+}
+
+/**
+ * Gives a topic a schema. Publishing validates and stores the schema's input; consuming validates again and yields its
+ * output, so that data of an older program is seen, too.
+ */
+export function defineTopic<S extends StandardSchemaV1>(
+  name: string,
+  { schema, ...options }: DefineTopicOptions<S>,
+): Topic<StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
+  const codec: Codec = options.codec ?? 'json'
+  const validate = (payload: unknown): StandardSchemaV1.InferOutput<S> => {
+    const result = schema['~standard'].validate(payload)
+    if (result instanceof Promise) {
+      throw new AegisError('SCHEMA_ASYNC', `the schema of topic ${name} answers asynchronously: give one that does not`)
+    }
+    if (result.issues === undefined) return result.value
+    const issues = result.issues.map(({ path, message }) => ({ path: pathText(path), message }))
+    const shown = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+    throw new AegisError('SCHEMA_MISMATCH', `a payload does not fit the schema of topic ${name}: ${shown}`, {
+      details: { topic: name, issues },
+    })
+  }
+  return { topic: name, options, validate, decode: record => validate(decodePayload(codec, record)) }
+}
+
+/** Such as `address.lines[0]`. */
+function pathText(path: StandardSchemaV1.Issue['path']): string {
+  let text = ''
+  for (const part of path ?? []) {
+    const key = typeof part === 'object' ? part.key : part
+    if (typeof key === 'number') text += `[${key}]`
+    else text += text === '' ? String(key) : `.${String(key)}`
+  }
+  return text
+}
