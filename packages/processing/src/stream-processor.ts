@@ -75,11 +75,11 @@ export class StreamProcessor {
    * @throws AegisError `PROCESSOR_RUNNING`
    */
   async reset(): Promise<void> {
-    const release = claim(this.#log, this.id)
+    const claimed = claim(this.#log, this.id)
     try {
       await deleteState(this.#log, this.id)
     } finally {
-      release()
+      claimed.release()
     }
   }
 }

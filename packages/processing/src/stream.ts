@@ -206,11 +206,13 @@ function runnable(
   const topology: Topology = { source, ...(decode === undefined ? {} : { decode }), ...steps, sink }
   return {
     async start() {
-      const release = claim(log, settings.id)
+      const claimed = claim(log, settings.id)
       try {
-        return await Job.start(log, settings, topology, release)
+        const job = await Job.start(log, settings, topology, claimed.release)
+        claimed.started(job)
+        return job
       } catch (error) {
-        release()
+        claimed.release()
         throw error
       }
     },

@@ -1,6 +1,7 @@
 import { CdcEngine, type CdcOptions } from '@aegis/cdc'
 import { EventStore } from '@aegis/eventstore'
 import type { Log, Transaction, TransactionOptions } from '@aegis/log'
+import { runningJobs, StreamProcessor, type StreamProcessorOptions } from '@aegis/processing'
 import { PubSub, type PubSubOptions } from '@aegis/pubsub'
 import { AegisError } from '@aegis/storage'
 import type { EngineOptions } from './engine-options.ts'
@@ -54,6 +55,14 @@ export class StreamingEngine implements AsyncDisposable {
   }
 
   /**
+   * A stream processor that reads and writes topics of this engine; the id names its position and state.
+   * @throws AegisError `PROCESSOR_INVALID`
+   */
+  processor(id: string, options: Omit<StreamProcessorOptions, 'id'> = {}): StreamProcessor {
+    return new StreamProcessor(this.log, { ...options, id })
+  }
+
+  /**
    * Messages, rows, events and acknowledgements of one function in one commit, or none of it. Serializable; the function
    * is run again after a conflict, so it should have no other effects.
    * @throws AegisError `TRANSACTION_CONFLICT`, `TRANSACTION_TOO_OLD`, `TRANSACTION_TOO_LARGE`, and what the function throws
@@ -71,7 +80,7 @@ export class StreamingEngine implements AsyncDisposable {
     })
   }
 
-  /** Ends subscriptions, then closes the log. */
+  /** Ends processors and subscriptions, then closes the log. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -83,6 +92,7 @@ export class StreamingEngine implements AsyncDisposable {
 
   async #close(): Promise<void> {
     try {
+      await Promise.all(runningJobs(this.log).map(job => job.close()))
       await Promise.all([this.pubsub.close(), this.#cdc?.close(), this.events.close()])
     } finally {
       await this.log.close()
