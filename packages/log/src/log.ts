@@ -234,6 +234,8 @@ export interface Follower {
 export interface FollowOptions {
   /** Next offset wanted, by partition: the partitions that are followed. */
   positions: ReadonlyMap<number, number>
+  /** Whether partitions that are added to the topic later are followed as well, from their beginning. Default false. */
+  addedPartitions?: boolean
   /** Largest number of records of one `next()`. Default 500. */
   maxRecords?: number
   signal?: AbortSignal
@@ -277,7 +279,7 @@ export interface Log extends LogReader {
    */
   createTopic(name: string, options?: TopicOptions): Promise<TopicDescription>
   /**
-   * Resolves when the new settings are stored; followers of the topic and groups take up new partitions.
+   * Resolves when the new settings are stored; groups, and followers that ask for it, take up new partitions.
    * @throws AegisError `TOPIC_UNKNOWN`, `LOG_INVALID`
    */
   alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription>

@@ -14,7 +14,7 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type NackOptions, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import {
   decodeMessage,
   decoderOf,
@@ -27,8 +27,12 @@ import type { Topic } from './topic.ts'
 
 /** A message as a subscription gives it. */
 export interface Message<T = Untyped> extends ReceivedMessage<T> {
+  /** Which delivery to the group this is: 1 for the first. */
+  readonly attempts: number
   /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
   ack(): void
+  /** Not done: it is delivered again after a while, or goes to the dead letters when it was refused often enough. */
+  nack(options?: NackOptions): void
 }
 
 /** Publishing inside a transaction: all of it becomes visible with the transaction, or nothing does. */
@@ -51,6 +55,7 @@ export interface PubSubOptions {
 export class PubSub implements AsyncDisposable {
   readonly #log: Log
   readonly #consumer: SubscriptionOptions
+  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
   #owned = false
 
   /** Uses the log and never closes it. */
@@ -128,10 +133,15 @@ export class PubSub implements AsyncDisposable {
     const name = nameOf(topic)
     const decode: (record: LogRecord) => Out =
       typeof topic === 'string' ? decoderOf(this.#log.topic(name)) : record => topic.decode(record)
-    return Subscription.open(this.#log, name, (record, ack) => ({ ...decodeMessage(record, decode), ack }), {
-      ...this.#consumer,
-      ...options,
-    })
+    const subscription = await Subscription.open<Message<Out>>(
+      this.#log,
+      name,
+      (record, { attempts, ack, nack }) => ({ ...decodeMessage(record, decode), attempts, ack, nack }),
+      { ...this.#consumer, ...options },
+    )
+    this.#subscriptions.add(subscription)
+    subscription.onClose(() => this.#subscriptions.delete(subscription))
+    return subscription
   }
 
   /** Publishing inside a transaction of the log. */
@@ -148,8 +158,9 @@ export class PubSub implements AsyncDisposable {
     }
   }
 
-  /** Closes the log if it was opened here. */
+  /** Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. */
   async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
     if (this.#owned) await this.#log.close()
   }
 

@@ -6,5 +6,9 @@ export type SubscriptionErrorCode =
   | 'SUBSCRIPTION_BUSY'
   /** Used after `close()`, or the log or topic is gone. */
   | 'SUBSCRIPTION_CLOSED'
-  /** Under exactly-once only the transaction of `run` acknowledges. */
+  /** Under exactly-once a bare `ack()` is refused: the transaction of `run`, or `acknowledge(tx, item)`, acknowledges. */
   | 'ACK_OUTSIDE_TRANSACTION'
+  /** What is to be acknowledged in a transaction is not an item of a subscription with a group. */
+  | 'ACK_UNKNOWN'
+  /** A message was refused `maxAttempts` times, and without a group there are no dead letters to put it in. */
+  | 'ATTEMPTS_EXHAUSTED'

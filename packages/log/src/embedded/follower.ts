@@ -10,6 +10,8 @@ export class EmbeddedFollower implements Follower {
   readonly #maxRecords: number
   readonly #positions: Map<number, number>
   #turn: number[]
+  /** How many partitions the topic had; `undefined` when added ones are not followed. */
+  #known: number | undefined
   #closed = false
   readonly #stop: () => void
 
@@ -19,6 +21,7 @@ export class EmbeddedFollower implements Follower {
     this.#maxRecords = options.maxRecords ?? 500
     this.#positions = new Map(options.positions)
     this.#turn = [...this.#positions.keys()]
+    if (options.addedPartitions === true) this.#known = topic.config.partitions
     const close = (): void => this.close()
     this.#stop = () => {
       options.signal?.removeEventListener('abort', close)
@@ -31,6 +34,7 @@ export class EmbeddedFollower implements Follower {
   async next(): Promise<(ReadResult & { readonly partition: number }) | undefined> {
     while (!this.#closed && !this.#topic.deleted) {
       const end = this.#topic.endOffset
+      if (this.#known !== undefined) this.#takeUpAdded()
       for (let tried = 0; tried < this.#turn.length; tried++) {
         const partition = this.#turn.shift()!
         this.#turn.push(partition)
@@ -44,6 +48,15 @@ export class EmbeddedFollower implements Follower {
       await this.#topic.changed(end)
     }
     return undefined
+  }
+
+  #takeUpAdded(): void {
+    const { partitions } = this.#topic.config
+    for (let added = this.#known ?? partitions; added < partitions; added++) {
+      this.#positions.set(added, 0)
+      this.#turn.push(added)
+    }
+    this.#known = partitions
   }
 
   close(): void {

@@ -1,0 +1,38 @@
+import type { Header, Log, OutgoingRecord } from '@aegis/log'
+import type { Delivery } from './delivery.ts'
+
+/** Where the records of a topic go that a group could not handle. */
+export const deadLetterTopic = (topic: string): string => `${topic}.dead`
+
+// What the headers add must not make the record too large for the topic.
+const roomForHeaders = 16_384
+const longestReason = 1000
+
+/** Makes the topic of the dead letters, like the one that they come from. */
+export async function createDeadLetterTopic(log: Log, topic: string): Promise<void> {
+  const { codec, maxMessageSize } = log.topic(topic)
+  const name = deadLetterTopic(topic)
+  const exists = (await log.listTopics()).some(other => other.name === name)
+  if (exists) return
+  const limit = Math.min(maxMessageSize + roomForHeaders, log.capabilities.maxMessageSize)
+  await log.createTopic(name, { codec, maxMessageSize: limit })
+}
+
+/** The record as it was, with where it comes from and why it is here in its headers. */
+export function deadLetter({ record, attempts }: Delivery, groupId: string, reason: string): OutgoingRecord {
+  const { topic, partition, offset, key, value, timestamp, headers } = record
+  const about: Record<string, string> = {
+    'dead-letter-group': groupId,
+    'dead-letter-topic': topic,
+    'dead-letter-partition': String(partition),
+    'dead-letter-offset': String(offset),
+    'dead-letter-attempts': String(attempts),
+    'dead-letter-reason': reason.slice(0, longestReason).toWellFormed(),
+  }
+  const added = Object.entries(about).map(([name, text]): Header => ({ key: name, value: Buffer.from(text) }))
+  return { key, value, timestamp, headers: [...headers, ...added] }
+}
+
+/** What an error says of itself, for the dead letter. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error)

@@ -1,0 +1,65 @@
+import type { LogRecord } from '@aegis/log'
+import type { PartitionWindow } from './partition-window.ts'
+
+export interface NackOptions {
+  /** How long until the item is delivered again: milliseconds or `'5s'`. Default: as the subscription's `backoff` says. */
+  delay?: number | string
+  /** Why; kept with the dead letter if this was the last attempt. */
+  reason?: string
+}
+
+/** What a decoder gets beside the record, to be passed on to the user. */
+export interface Delivered {
+  /** Which delivery of the record to the group this is: 1 for the first. */
+  readonly attempts: number
+  /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
+  ack(): void
+  /** Not done: it is delivered again, or goes to the dead letters when it was refused often enough. */
+  nack(options?: NackOptions): void
+}
+
+/**
+ * Makes an item of a record; `undefined`: the record is not for this subscriber, and counts as acknowledged. Throwing:
+ * it cannot be read; in a group it goes to the dead letters.
+ */
+export type Decode<Item> = (record: LogRecord, delivered: Delivered) => Item | undefined
+
+/** What becomes of a delivery; said by the user. */
+export interface Settling {
+  acknowledge(delivery: Delivery): void
+  refuse(delivery: Delivery, options: NackOptions): void
+}
+
+/** A record on its way to the user. */
+export class Delivery implements Delivered {
+  readonly record: LogRecord
+  readonly window: PartitionWindow
+  /** Its place in the window. */
+  readonly slot: number
+  attempts = 0
+  /** It was refused and waits for its next delivery. */
+  refused = false
+  readonly #settling: Settling
+
+  constructor(record: LogRecord, window: PartitionWindow, slot: number, settling: Settling) {
+    this.record = record
+    this.window = window
+    this.slot = slot
+    this.#settling = settling
+  }
+
+  // Functions of their own: users take them off the message.
+  ack = (): void => this.#settling.acknowledge(this)
+  nack = (options: NackOptions = {}): void => this.#settling.refuse(this, options)
+
+  /** Whether there is still something to be done with it here. */
+  get open(): boolean {
+    return !this.window.released && !this.window.isAcknowledged(this.slot)
+  }
+
+  /** One more delivery begins. */
+  begin(): void {
+    this.refused = false
+    this.attempts = Math.max(this.attempts + 1, this.window.deliver(this.slot))
+  }
+}

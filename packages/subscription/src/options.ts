@@ -1,0 +1,186 @@
+import { parseDuration } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+
+/**
+ * `'at-least-once'` (default): acknowledged when you say so. `'at-most-once'`: the position is committed before the
+ * messages are handed over. `'exactly-once'`: acknowledged in the transaction that holds the outputs.
+ */
+export type Delivery = 'at-least-once' | 'at-most-once' | 'exactly-once'
+
+/** Where to start when the group has no position: `offset` in the topic, `time` of appending in milliseconds. */
+export type From = 'latest' | 'earliest' | { readonly offset: number } | { readonly time: number }
+
+/**
+ * How long to wait before the next attempt: milliseconds or `'5s'`, always the same; `'exponential'` 100 ms, 200 ms,
+ * 400 ms … 30 s, each shortened by chance by up to a half; or a function of the attempts made so far that gives milliseconds.
+ */
+export type Backoff = number | string | ((attempts: number) => number)
+
+export interface SubscriptionOptions {
+  /** Members of one group share the partitions, and go on where the group was. */
+  groupId?: string
+  /** Default `'latest'`. Applies only where the group has no position. */
+  from?: From
+  /** Default `'at-least-once'`. */
+  delivery?: Delivery
+  /** Asking for the next item acknowledges the one before. Default false. */
+  autoCommit?: boolean
+  /** Largest number of records fetched at once, at most 10,000. Default 500. */
+  maxPollRecords?: number
+  /**
+   * How often a message is tried before it goes to the dead letters. Default 5. When given, deliveries that ended with
+   * the process or the subscription count too, so that a message that kills its consumer does not do so for ever.
+   */
+  maxAttempts?: number
+  /** Default `'exponential'`. */
+  backoff?: Backoff
+  /**
+   * Without a group there are no dead letters: what cannot be decoded, or was refused `maxAttempts` times, ends the
+   * subscription with an error (`'throw'`, default) or is left out (`'skip'`).
+   */
+  onError?: 'throw' | 'skip'
+  /** How long a member of another process may be silent before its partitions go to others. Default `'30s'`. */
+  sessionTimeout?: number | string
+  /** Closes the subscription. */
+  signal?: AbortSignal
+}
+
+export interface RunOptions {
+  /** How many handlers run at the same time. Default 1. */
+  concurrency?: number
+  /**
+   * What stays in order, retries included: messages of one key (`'key'`, default; those without a key are free), all of
+   * a partition, or nothing.
+   */
+  order?: 'key' | 'partition' | 'none'
+}
+
+/** Options with everything filled in. */
+export interface Settings {
+  readonly groupId: string | undefined
+  readonly from: From
+  readonly delivery: Delivery
+  readonly autoCommit: boolean
+  readonly maxPollRecords: number
+  readonly maxAttempts: number
+  /** Whether deliveries that were never refused count as attempts. */
+  readonly countDeliveries: boolean
+  readonly backoff: (attempts: number) => number
+  readonly onError: 'throw' | 'skip'
+  readonly signal: AbortSignal | undefined
+}
+
+const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([
+  'groupId',
+  'from',
+  'delivery',
+  'autoCommit',
+  'maxPollRecords',
+  'maxAttempts',
+  'backoff',
+  'onError',
+  'sessionTimeout',
+  'signal',
+])
+
+export const invalid = (message: string): never => {
+  throw new AegisError('SUBSCRIPTION_INVALID', message)
+}
+
+const show = (value: unknown): string => JSON.stringify(value) ?? String(value)
+
+function oneOf<T extends string>(option: string, value: T, allowed: readonly T[]): T {
+  return allowed.includes(value) ? value : invalid(`${option} is ${show(value)}: give one of ${allowed.join(', ')}`)
+}
+
+function whole(option: string, value: number, most: number): number {
+  return Number.isInteger(value) && value >= 1 && value <= most
+    ? value
+    : invalid(`${option} is ${show(value)}: give a whole number from 1 to ${most}`)
+}
+
+/** Milliseconds of an option. */
+export function duration(option: string, value: number | string): number {
+  try {
+    return parseDuration(option, value)
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const longestBackoff = 30_000
+
+function backoffFunction(backoff: Backoff): (attempts: number) => number {
+  if (typeof backoff === 'function') return attempts => duration('backoff', Math.round(backoff(attempts)))
+  if (backoff !== 'exponential') {
+    const fixed = duration('backoff', backoff)
+    return () => fixed
+  }
+  return attempts => {
+    const most = Math.min(longestBackoff, 100 * 2 ** (attempts - 1))
+    return Math.round(most * (1 - Math.random() / 2))
+  }
+}
+
+function checkFrom(from: From): From {
+  const allowed = "'latest', 'earliest', { offset } or { time }"
+  if (from === 'latest' || from === 'earliest') return from
+  const value =
+    typeof from === 'object' && from !== null && Object.keys(from).length === 1
+      ? 'offset' in from
+        ? from.offset
+        : 'time' in from
+          ? from.time
+          : undefined
+      : undefined
+  if (!Number.isSafeInteger(value) || Number(value) < 0) {
+    return invalid(`from is ${show(from)}: give ${allowed}, a whole number of at least 0`)
+  }
+  return from
+}
+
+/** @throws AegisError `SUBSCRIPTION_INVALID`, naming the option, its value and what is allowed */
+export function checkOptions(topic: string, options: SubscriptionOptions): Settings {
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) {
+      invalid(`option ${show(option)} of the subscription of ${topic} is not known: there are ${[...known].join(', ')}`)
+    }
+  }
+  const { groupId, signal, maxAttempts, autoCommit = false } = options
+  const delivery = oneOf('delivery', options.delivery ?? 'at-least-once', [
+    'at-least-once',
+    'at-most-once',
+    'exactly-once',
+  ])
+  if (groupId !== undefined && (typeof groupId !== 'string' || groupId === '' || !groupId.isWellFormed())) {
+    invalid(`groupId is ${show(groupId)}: give well-formed text that is not empty`)
+  }
+  if (groupId === undefined && delivery === 'exactly-once') {
+    invalid(`exactly-once on ${topic} needs a groupId: the position is kept with the group`)
+  }
+  if (typeof autoCommit !== 'boolean') invalid(`autoCommit is ${show(autoCommit)}: give true or false`)
+  if (autoCommit && delivery === 'exactly-once') {
+    invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
+  }
+  duration('sessionTimeout', options.sessionTimeout ?? '30s')
+  return {
+    groupId,
+    signal,
+    delivery,
+    autoCommit,
+    from: checkFrom(options.from ?? 'latest'),
+    maxPollRecords: whole('maxPollRecords', options.maxPollRecords ?? 500, 10_000),
+    maxAttempts: whole('maxAttempts', maxAttempts ?? 5, 1_000_000),
+    countDeliveries: maxAttempts !== undefined,
+    backoff: backoffFunction(options.backoff ?? 'exponential'),
+    onError: oneOf('onError', options.onError ?? 'throw', ['throw', 'skip']),
+  }
+}
+
+/** @throws AegisError `SUBSCRIPTION_INVALID` */
+export function checkRunOptions(options: RunOptions): Required<RunOptions> {
+  return {
+    concurrency: whole('concurrency', options.concurrency ?? 1, 100_000),
+    order: oneOf('order', options.order ?? 'key', ['key', 'partition', 'none']),
+  }
+}

@@ -1,0 +1,138 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Transaction } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { Consumer } from './consumer.ts'
+import type { Delivery } from './delivery.ts'
+import type { PartitionWindow } from './partition-window.ts'
+
+/** What a handler may take in one transaction, in milliseconds: enough to share a commit, too little to wait for. */
+const longest = 10
+
+type Handler<Item> = (item: Item, tx: Transaction) => Promise<void> | void
+
+/** Transactions of neighbours of one partition, each with the handlers' outputs and the acknowledgement of its messages. */
+export async function runExactlyOnce<Item>(
+  consumer: Consumer<Item>,
+  handler: Handler<Item>,
+  concurrency: number,
+  closing: AbortSignal,
+): Promise<void> {
+  const { intake } = consumer
+  const { maxPollRecords } = consumer.settings
+  const running = new Map<PartitionWindow, Promise<void>>()
+  let failure: { readonly error: unknown } | undefined
+  try {
+    for (let first = await intake.next(); first !== undefined; first = await intake.next()) {
+      const batch = [first]
+      while (batch.length < maxPollRecords) {
+        const next = intake.take(first.window)
+        if (next === undefined) break
+        batch.push(next)
+      }
+      const { window } = first
+      // One transaction after the other for each partition; with others side by side if so many are wanted.
+      while (running.has(window) || running.size >= concurrency) {
+        await (running.get(window) ?? Promise.race(running.values()))
+      }
+      if (failure !== undefined) break
+      const done = handleBatch(consumer, handler, batch, closing)
+        .catch((error: unknown) => {
+          failure ??= { error }
+          intake.stop()
+        })
+        .finally(() => running.delete(window))
+      running.set(window, done)
+      if (concurrency === 1) await done
+    }
+  } finally {
+    await Promise.all(running.values())
+  }
+  if (failure !== undefined) throw failure.error
+}
+
+async function handleBatch<Item>(
+  consumer: Consumer<Item>,
+  handler: Handler<Item>,
+  batch: readonly Delivery[],
+  closing: AbortSignal,
+): Promise<void> {
+  for (let at = 0; at < batch.length && !closing.aborted; ) {
+    const rest = batch.slice(at)
+    const items = new Map<Delivery, Item | undefined>()
+    try {
+      at += await commitSome(consumer, handler, rest, items)
+    } catch (error) {
+      if (isOver(error, rest[0]!)) return
+      if (isFatal(error)) throw error
+      // Most of them have done nothing wrong: they are run again one by one, and only then it counts as an attempt.
+      for (const delivery of rest) await handleAlone(consumer, handler, delivery, items, closing)
+      return
+    }
+  }
+}
+
+/**
+ * Handles as many as fit into one transaction and gives their number. Their `items` are made when they are not there: a
+ * transaction that is run again after a conflict is not another attempt.
+ */
+async function commitSome<Item>(
+  consumer: Consumer<Item>,
+  handler: Handler<Item>,
+  batch: readonly Delivery[],
+  items: Map<Delivery, Item | undefined>,
+): Promise<number> {
+  return consumer.log.transaction(async tx => {
+    const began = performance.now()
+    const slots: number[] = []
+    for (const delivery of batch) {
+      if (slots.length > 0 && performance.now() - began > longest) break
+      if (!items.has(delivery)) items.set(delivery, consumer.item(delivery))
+      const item = items.get(delivery)
+      // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
+      if (item !== undefined) await handler(item, tx)
+      slots.push(delivery.slot)
+    }
+    const handled = batch.slice(0, slots.length).filter(delivery => items.get(delivery) !== undefined)
+    if (handled.length > 0) {
+      consumer.intake.committer?.stage(
+        tx,
+        batch[0]!.window,
+        handled.map(({ slot }) => slot),
+      )
+    }
+    tx.onCommit(() => consumer.intake.touched(batch[0]!.window))
+    return slots.length
+  })
+}
+
+async function handleAlone<Item>(
+  consumer: Consumer<Item>,
+  handler: Handler<Item>,
+  delivery: Delivery,
+  items: Map<Delivery, Item | undefined>,
+  closing: AbortSignal,
+): Promise<void> {
+  while (!closing.aborted && delivery.open) {
+    try {
+      await commitSome(consumer, handler, [delivery], items)
+      return
+    } catch (error) {
+      if (isOver(error, delivery)) return
+      if (isFatal(error)) throw error
+      // What others were doing is not the message's fault: it is no attempt, or a busy time would bury good messages.
+      const conflict = AegisError.is(error, 'TRANSACTION_CONFLICT')
+      const wait = conflict ? 10 : consumer.failed(delivery, error)
+      if (wait === undefined) return
+      if (!conflict) items.delete(delivery)
+      if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
+    }
+  }
+}
+
+/** Another member has the partition: nothing of the transaction has happened, and it is handled there. */
+const isOver = (error: unknown, delivery: Delivery): boolean =>
+  delivery.window.released || AegisError.is(error, 'GENERATION_FENCED')
+
+/** No message can be handled any more. */
+const isFatal = (error: unknown): boolean =>
+  AegisError.is(error) && (error.code.startsWith('STORAGE_') || error.code === 'LOG_CLOSED')

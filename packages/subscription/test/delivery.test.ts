@@ -1,0 +1,280 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLog } from '@aegis/log'
+import { describe, expect, it } from 'vitest'
+import { deferred, publish, subscribe, take } from './items.ts'
+
+describe('a group', () => {
+  it('is given again, after a restart, exactly what was not acknowledged', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'subscription-'))
+    let log = await openLog({ dataDir })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b', 'c', 'd')
+    await take(await subscribe(log, { groupId: 'g', from: 'earliest' }), 4, item => {
+      if (item.text === 'a' || item.text === 'c') item.ack()
+    })
+    await log.close()
+    log = await openLog({ dataDir })
+    expect(await take(await subscribe(log, { groupId: 'g' }), 2, item => item.ack())).toEqual(['b', 'd'])
+    expect(await (await subscribe(log, { groupId: 'g' })).lag()).toEqual([{ partition: 0, lag: 0 }])
+    await log.close()
+    await rm(dataDir, { recursive: true })
+  })
+
+  it('shares the partitions among its members', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 4 })
+    const members = [await subscribe(log, { groupId: 'g' }), await subscribe(log, { groupId: 'g' })]
+    const seen = members.map(() => [] as number[])
+    const done = deferred<void>()
+    const runs = members.map((member, at) =>
+      member.run(({ partition }) => {
+        seen[at]?.push(partition)
+        if (seen.flat().length === 8) done.resolve()
+      }),
+    )
+    await log.append(
+      't',
+      Array.from({ length: 8 }, (_, at) => ({ value: Buffer.from('x'), partition: at % 4 })),
+    )
+    await done.promise
+    await Promise.all(members.map(member => member.close()))
+    await Promise.all(runs)
+    expect(seen.map(partitions => new Set(partitions).size)).toEqual([2, 2])
+    expect(seen.flat().sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3])
+  })
+
+  it('goes on where it was, wherever a new member would start', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b', 'c')
+    await take(await subscribe(log, { groupId: 'g', from: 'earliest' }), 1, item => item.ack())
+    expect(await take(await subscribe(log, { groupId: 'g', from: 'latest' }), 2)).toEqual(['b', 'c'])
+  })
+
+  it('has its start from the moment of subscribing, also when nothing was read before the restart', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'before')
+    await (await subscribe(log, { groupId: 'g' })).close()
+    await publish(log, 'after')
+    expect(await take(await subscribe(log, { groupId: 'g' }), 1)).toEqual(['after'])
+  })
+
+  it('reads partitions that are added later from their beginning', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    for (const groupId of ['g', undefined]) {
+      const subscription = await subscribe(log, groupId === undefined ? {} : { groupId })
+      const { partitions } = await log.describeTopic('t')
+      await log.alterTopic('t', { partitions: partitions + 1 })
+      await log.append('t', { value: Buffer.from('new'), partition: partitions })
+      expect(await take(subscription, 1)).toEqual(['new'])
+    }
+  })
+
+  it('commits without being asked, so that a crash repeats little', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    ;(await loop.next()).value?.ack()
+    await expect.poll(async () => (await log.committed('g', 't', 0))?.offset).toBe(1)
+    await loop.return()
+  })
+
+  it('is committed by commit() and never falls back, however acknowledgements come', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, ...'abcdef')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const acks: (() => void)[] = []
+    const loop = subscription[Symbol.asyncIterator]()
+    for (let at = 0; at < 6; at++) acks.push((await loop.next()).value!.ack)
+    const committed: (number | undefined)[] = []
+    for (const at of [5, 1, 0, 3, 2, 4]) {
+      acks[at]!()
+      await subscription.commit()
+      committed.push((await log.committed('g', 't', 0))?.offset)
+    }
+    expect(committed).toEqual([0, 0, 2, 2, 4, 6])
+    await loop.return()
+  })
+})
+
+describe('where to start', () => {
+  it('is the end, the beginning, an offset or a time', async () => {
+    let now = 1000
+    await using log = await openLog({ memory: true, now: () => now })
+    await log.createTopic('t')
+    for (const text of ['a', 'b', 'c']) {
+      await publish(log, text)
+      now += 1000
+    }
+    expect(await take(await subscribe(log, { from: 'earliest' }), 3)).toEqual(['a', 'b', 'c'])
+    expect(await take(await subscribe(log, { from: { offset: 1 } }), 2)).toEqual(['b', 'c'])
+    expect(await take(await subscribe(log, { from: { time: 2500 } }), 1)).toEqual(['c'])
+    const latest = await subscribe(log)
+    await publish(log, 'd')
+    expect(await take(latest, 1)).toEqual(['d'])
+  })
+
+  it('is refused when it makes no sense, as any other option', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const wrong: object[] = [
+      { from: 'start' },
+      { from: { offset: -1 } },
+      { from: { time: 'noon' } },
+      { delivery: 'twice' },
+      { delivery: 'exactly-once' },
+      { groupId: '' },
+      { maxAttempts: 0 },
+      { backoff: 'soon' },
+      { maxPollRecords: 0 },
+      { autoComit: true },
+    ]
+    for (const options of wrong) {
+      await expect(subscribe(log, options), JSON.stringify(options)).rejects.toMatchObject({
+        code: 'SUBSCRIPTION_INVALID',
+      })
+    }
+    await expect(subscribe(log, {}, 'none')).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' })
+    expect(await log.listGroups()).toEqual([])
+  })
+})
+
+describe('a loop', () => {
+  it('releases for the group what it has fetched and not acknowledged, when it is left', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b', 'c')
+    for (let round = 0; round < 3; round++) {
+      expect(await take(await subscribe(log, { groupId: 'g', from: 'earliest' }), 2)).toEqual(['a', 'b'])
+    }
+    const throwing = (async () => {
+      for await (const item of await subscribe(log, { groupId: 'g' })) {
+        item.ack()
+        throw new Error('mine')
+      }
+    })()
+    await expect(throwing).rejects.toThrow('mine')
+    expect(await take(await subscribe(log, { groupId: 'g' }), 2)).toEqual(['b', 'c'])
+  })
+
+  it('is one at a time, and none after closing', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const subscription = await subscribe(log)
+    subscription[Symbol.asyncIterator]()
+    const busy = expect.objectContaining({ code: 'SUBSCRIPTION_BUSY' })
+    expect(() => subscription[Symbol.asyncIterator]()).toThrow(busy)
+    await expect(subscription.run(() => undefined)).rejects.toEqual(busy)
+    await subscription.close()
+    expect(() => subscription[Symbol.asyncIterator]()).toThrow(expect.objectContaining({ code: 'SUBSCRIPTION_CLOSED' }))
+  })
+
+  it('ends when the subscription is closed or its signal aborts, and throws when the log is closed', async () => {
+    const log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const closing = await subscribe(log)
+    const controller = new AbortController()
+    const aborted = await subscribe(log, { signal: controller.signal })
+    const left = await subscribe(log)
+    const loops = [closing, aborted, left].map(subscription => take(subscription, 1))
+    await closing.close()
+    controller.abort()
+    expect(await Promise.all(loops.slice(0, 2))).toEqual([[], []])
+    const failed = expect(loops[2]).rejects.toMatchObject({ code: 'SUBSCRIPTION_CLOSED' })
+    await log.close()
+    await failed
+    await expect(subscribe(log, { signal: AbortSignal.abort() })).rejects.toThrow()
+  })
+
+  it('acknowledges the item before with autoCommit, and not the last', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b', 'c')
+    await take(await subscribe(log, { groupId: 'g', from: 'earliest', autoCommit: true }), 2)
+    expect(await take(await subscribe(log, { groupId: 'g' }), 2)).toEqual(['b', 'c'])
+  })
+
+  it('passes over what is not for the subscriber, and acknowledges it', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'not for us', 'a', 'not for us')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    ;(await loop.next()).value?.ack()
+    const ended = loop.next()
+    await expect.poll(async () => (await log.committed('g', 't', 0))?.offset).toBe(3)
+    await subscription.close()
+    expect((await ended).done).toBe(true)
+  })
+})
+
+describe('at-most-once', () => {
+  it('never hands anything over twice, and gives back what was not handed over', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, ...'abcdef')
+    const options = { groupId: 'g', from: 'earliest', delivery: 'at-most-once' } as const
+    expect(await take(await subscribe(log, options), 2, item => item.nack())).toEqual(['a', 'b'])
+    expect(await take(await subscribe(log, options), 1)).toEqual(['c'])
+    // A reader that dies leaves the position ahead of everything that it has fetched.
+    const dying = (await subscribe(log, options))[Symbol.asyncIterator]()
+    await dying.next()
+    expect((await log.committed('g', 't', 0))?.offset).toBe(6)
+    await dying.return()
+  })
+})
+
+describe('without a group', () => {
+  it('everyone gets everything, and acknowledging does nothing', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    await publish(log, ...'abcd')
+    const all = await Promise.all(
+      [1, 2, 3].map(async () => (await take(await subscribe(log, { from: 'earliest' }), 4, item => item.ack())).sort()),
+    )
+    expect(all).toEqual([[...'abcd'], [...'abcd'], [...'abcd']])
+    await expect((await subscribe(log)).lag()).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+  })
+
+  it('a record that cannot be read ends the loop with its error, or is skipped', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'unreadable', 'b')
+    await expect(take(await subscribe(log, { from: 'earliest' }), 2)).rejects.toThrow('not readable')
+    expect(await take(await subscribe(log, { from: 'earliest', onError: 'skip' }), 2)).toEqual(['a', 'b'])
+  })
+})
+
+describe('an Observable', () => {
+  it('gives the items, and closes the subscription when nobody listens', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, ...'abc')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const closed = new Promise<void>(resolve => subscription.onClose(resolve))
+    const texts: string[] = []
+    const listening = subscription.asObservable().subscribe(item => {
+      item.ack()
+      if (texts.push(item.text) === 2) listening.unsubscribe()
+    })
+    await closed
+    expect(texts).toEqual(['a', 'b'])
+    expect(await take(await subscribe(log, { groupId: 'g' }), 1)).toEqual(['c'])
+  })
+
+  it('passes errors on', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'unreadable')
+    const subscription = await subscribe(log, { from: 'earliest' })
+    const error = await new Promise(resolve => subscription.asObservable().subscribe({ error: resolve }))
+    expect(error).toMatchObject({ message: 'not readable' })
+  })
+})
