@@ -2,6 +2,7 @@ import type { CdcTransaction } from '@aegis/cdc'
 import type { EventTransaction } from '@aegis/eventstore'
 import type { Transaction } from '@aegis/log'
 import type { PubSubTransaction } from '@aegis/pubsub'
+import { acknowledge } from '@aegis/subscription'
 
 /** What is written on the engine, inside a transaction: all of it becomes durable and visible in one commit, or nothing. */
 export interface EngineTransaction extends Transaction {
@@ -9,6 +10,11 @@ export interface EngineTransaction extends Transaction {
   readonly publishMany: PubSubTransaction['publishMany']
   readonly cdc: CdcTransaction
   readonly events: EventTransaction
+  /**
+   * Acknowledges a message, change or event of a subscription with a group: it is done if the transaction commits.
+   * @throws AegisError `ACK_UNKNOWN`
+   */
+  ack(item: object): void
 }
 
 /** The services inside one transaction. */
@@ -28,5 +34,6 @@ export function gather(tx: Transaction, { pubsub, cdc, events }: TransactionServ
     publishMany: pubsub.publishMany.bind(pubsub),
     cdc,
     events,
+    ack: (item: object) => acknowledge(tx, item),
   })
 }
