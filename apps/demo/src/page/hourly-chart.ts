@@ -10,6 +10,8 @@ const hour = 3_600_000
 /** Hours shown, at most; fewer where they would be thinner than `thinnest` pixels. */
 const shown = 72
 const thinnest = 11
+/** Pixels below which the legend does not fit on one line. */
+const narrow = 420
 
 /** Departures as bars and their average delay as a line, for the last hours. */
 export class HourlyChart {
@@ -46,12 +48,14 @@ export class HourlyChart {
     }
     const starts = this.#starts()
     const quiet = { color: colour('quiet'), fontFamily: fontFamily() }
+    // Where it is narrow the legend takes two lines.
+    const top = this.#chart.getWidth() < narrow ? 62 : 34
     const axis = { axisLabel: quiet, axisLine: { show: false } }
     this.#chart.setOption({
       animation: false,
       textStyle: { fontFamily: fontFamily() },
       legend: { right: 0, top: 0, itemGap: 18, itemHeight: 9, itemWidth: 16, textStyle: quiet },
-      grid: { left: 2, right: 2, top: 34, bottom: 4, containLabel: true },
+      grid: { left: 2, right: 2, top, bottom: 4, containLabel: true },
       tooltip: {
         trigger: 'axis',
         renderMode: 'richText',
