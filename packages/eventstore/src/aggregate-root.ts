@@ -11,7 +11,8 @@ export abstract class AggregateRoot<E extends EventInput = EventInput> {
     const aggregate = new this()
     for (const event of events) {
       aggregate.apply(event)
-      aggregate.#version += 1
+      // A stored event knows its version: a stream that was truncated does not begin at 0.
+      aggregate.#version = 'version' in event ? Number(event.version) : aggregate.#version + 1
     }
     return aggregate
   }

@@ -1,69 +1,78 @@
 import { type Log, type OpenLogOptions, openLog, type Transaction, type TransactionOptions } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import {
-  type AppendEventsOptions,
-  type AppendEventsReceipt,
-  type AppendEventsResult,
-  append,
-  appendWithin,
-} from './append.ts'
+import { append } from './append.ts'
 import type { EventInput, StoredEvent } from './event.ts'
-import { eventsTopic, maxEventSize } from './event-codec.ts'
-import { type LoadEventsOptions, load } from './load.ts'
+import { EventLog, type EventStoreOptions } from './event-log.ts'
+import { EventTransaction } from './event-transaction.ts'
+import { type AppendEventsOptions, type AppendEventsResult, prepareAppend } from './prepare-append.ts'
+import { load, type ReadEventsOptions, read } from './read.ts'
+import { type ReadAllOptions, readAll } from './read-all.ts'
+import { type DeleteStreamOptions, retainStream } from './stream-administration.ts'
+import type { StreamRetention } from './stream-state.ts'
 import { type EventSubscription, follow, type SubscribeEventsOptions } from './subscribe.ts'
 
-/** The event store inside a transaction. */
-export interface EventTransaction {
-  /** @throws AegisError `VERSION_CONFLICT`, `EVENT_INVALID` */
-  append(
-    streamId: string,
-    events: EventInput | readonly EventInput[],
-    options?: AppendEventsOptions,
-  ): Promise<AppendEventsReceipt>
-  /** With what the transaction has appended; that has `position` -1. */
-  load<E extends EventInput = EventInput>(streamId: string, options?: LoadEventsOptions): Promise<StoredEvent<E>[]>
-}
-
 /** Streams of events in a log. */
-export class EventStore {
+export class EventStore implements AsyncDisposable {
   readonly #log: Log
+  readonly #events: EventLog
+  readonly #subscriptions = new Set<EventSubscription>()
   #owned = false
   #closed = false
-  #ready: Promise<unknown> | undefined
-  readonly #subscriptions = new Set<EventSubscription>()
 
   /** Uses the log and never closes it. */
-  constructor(log: Log) {
+  constructor(log: Log, options: EventStoreOptions = {}) {
     this.#log = log
+    this.#events = new EventLog(log, options)
   }
 
   /** Opens a log and owns it. */
-  static async open(options: OpenLogOptions): Promise<EventStore> {
-    const store = new EventStore(await openLog(options))
+  static async open(options: OpenLogOptions & EventStoreOptions): Promise<EventStore> {
+    const { upcasters, projections, ...logOptions } = options
+    const own = { ...(upcasters && { upcasters }), ...(projections && { projections }) }
+    const store = new EventStore(await openLog(logOptions), own)
     store.#owned = true
     return store
   }
 
   /**
-   * Appends events to a stream in one commit.
-   * @throws AegisError `VERSION_CONFLICT`, `EVENT_INVALID`, `RECORD_TOO_LARGE` of the log for an event over 1 MB
+   * Appends events to a stream in one commit. With ids given, an append that is repeated gives the first one's result.
+   * @throws AegisError `VERSION_CONFLICT`, `EVENT_INVALID`, `EVENT_ID_USED`, `STREAM_TOMBSTONED`, and of the log
+   * `RECORD_TOO_LARGE` for an event over 1 MB
    */
   async append(
     streamId: string,
     events: EventInput | readonly EventInput[],
     options: AppendEventsOptions = {},
   ): Promise<AppendEventsResult> {
+    const prepared = prepareAppend(this.#events, streamId, events, options)
     await this.#prepare()
-    return append(this.#log, streamId, events, options)
+    return append(this.#events, prepared)
   }
 
-  /** The events of a stream in order; none when it does not exist. */
+  /** The events of a stream; none when it does not exist. All at once: `read` gives those of long streams one by one. */
   async load<E extends EventInput = EventInput>(
     streamId: string,
-    options?: LoadEventsOptions,
+    options?: ReadEventsOptions,
   ): Promise<StoredEvent<E>[]> {
     await this.#prepare()
-    return (await load(this.#log, streamId, options)) as StoredEvent<E>[]
+    return (await load(this.#events, this.#log, streamId, options)) as StoredEvent<E>[]
+  }
+
+  /** The events of a stream one after the other, in bounded memory whatever its length. */
+  async *read<E extends EventInput = EventInput>(
+    streamId: string,
+    options?: ReadEventsOptions,
+  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
+    await this.#prepare()
+    yield* read(this.#events, this.#log, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+  }
+
+  /** Events of all streams, or those of a filter, by position: what is stored when the reading begins. Deleted ones too. */
+  async *readAll<E extends EventInput = EventInput>(
+    options: ReadAllOptions<E> = {},
+  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
+    await this.#prepare()
+    yield* readAll(this.#events, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
   }
 
   /** Events of a stream, or of all whose id starts with what is before the `*` at the end. The start is fixed when it resolves. */
@@ -72,28 +81,20 @@ export class EventStore {
     options: SubscribeEventsOptions = {},
   ): Promise<EventSubscription<E>> {
     await this.#prepare()
-    const subscription = follow<E>(this.#log, streams, options)
+    const subscription = follow<E>(this.#events, streams, options)
     this.#subscriptions.add(subscription as EventSubscription)
     return subscription
   }
 
   /** The store inside a transaction of the log. */
   within(tx: Transaction): EventTransaction {
-    return {
-      append: async (streamId, events, options = {}) => {
-        await this.#prepare()
-        return appendWithin(tx, streamId, events, options)
-      },
-      load: async <E extends EventInput>(streamId: string, options?: LoadEventsOptions) => {
-        await this.#prepare()
-        return (await load(tx, streamId, options)) as StoredEvent<E>[]
-      },
-    }
+    this.#check()
+    return new EventTransaction(this.#events, tx)
   }
 
   /**
-   * Appends to several streams in one commit. Serializable; the function is run again after a conflict, so it should have
-   * no other effects.
+   * Several streams in one commit. Serializable; the function is run again after a conflict, so it should have no other
+   * effects.
    */
   async transaction<T>(
     work: (events: EventTransaction, tx: Transaction) => Promise<T> | T,
@@ -101,6 +102,25 @@ export class EventStore {
   ): Promise<T> {
     await this.#prepare()
     return this.#log.transaction(tx => work(this.within(tx), tx), options)
+  }
+
+  /**
+   * Deletes a stream: it reads as one that does not exist, and an append begins it anew, with the versions going on;
+   * after a tombstone nothing can be appended. What the log stores of its events stays, for `readAll` and subscriptions.
+   * @throws AegisError `VERSION_CONFLICT`, `STREAM_TOMBSTONED`
+   */
+  deleteStream(streamId: string, options: DeleteStreamOptions = {}): Promise<void> {
+    return this.transaction(tx => tx.deleteStream(streamId, options), { retries: 100 })
+  }
+
+  /** Events before a version are not loaded any more. @throws AegisError `EVENT_INVALID`, `STREAM_TOMBSTONED` */
+  truncateStream(streamId: string, { before }: { before: number }): Promise<void> {
+    return this.transaction(tx => tx.truncateStream(streamId, { before }), { retries: 100 })
+  }
+
+  /** How much of a stream is loaded: its newest `maxCount` events, none older than `maxAge`. Replaces what was set before. */
+  retainStream(streamId: string, retention: StreamRetention): Promise<void> {
+    return this.transaction((_, tx) => retainStream(this.#events, tx, streamId, retention), { retries: 100 })
   }
 
   /** Ends subscriptions, and closes the log if it was opened here. */
@@ -114,14 +134,12 @@ export class EventStore {
     await this.close()
   }
 
-  /** A transaction cannot make topics, but one can be made while it is open, in a commit before its own. */
-  #prepare(): Promise<unknown> {
+  #prepare(): Promise<void> {
+    this.#check()
+    return this.#events.prepare()
+  }
+
+  #check(): void {
     if (this.#closed) throw new AegisError('EVENT_STORE_CLOSED', 'the event store is closed: open another')
-    const maxMessageSize = Math.min(maxEventSize, this.#log.capabilities.maxMessageSize)
-    this.#ready ??= this.#log.createTopic(eventsTopic, { keyed: 'history', maxMessageSize }).catch((error: unknown) => {
-      this.#ready = undefined
-      throw error
-    })
-    return this.#ready
   }
 }

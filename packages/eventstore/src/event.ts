@@ -8,6 +8,11 @@ export interface EventInput<Type extends string = string, Data = Untyped> {
   readonly type: Type
   readonly data: Data
   readonly metadata?: Metadata | undefined
+  /**
+   * Makes the append repeatable: if the stream has an event of this id, it is not appended again. Give each event of an
+   * append one, or none, in which case the store gives them.
+   */
+  readonly id?: string | undefined
 }
 
 /** Another form of `{ type, data, metadata? }`. */
@@ -15,17 +20,19 @@ export class Event<Type extends string = string, Data = Untyped> implements Even
   readonly type: Type
   readonly data: Data
   readonly metadata: Metadata | undefined
+  readonly id: string | undefined
 
-  constructor(type: Type, data: Data, metadata?: Metadata) {
+  constructor(type: Type, data: Data, metadata?: Metadata, id?: string) {
     this.type = type
     this.data = data
     this.metadata = metadata
+    this.id = id
   }
 }
 
 /** What the store knows about an event. */
 export interface StoredFields {
-  /** Unique; a UUID. */
+  /** Unique within the stream; a UUID unless it was given. */
   readonly id: string
   readonly streamId: string
   /** Dense from 0 within the stream. */

@@ -1,4 +1,4 @@
-import { AegisError } from '@aegis/storage'
+import { invalid } from './invalid.ts'
 
 const maxBytes = 4000
 
@@ -8,10 +8,7 @@ export function streamKey(streamId: string): Uint8Array {
   const key = Buffer.from(fits ? streamId : '', 'utf8')
   if (key.length > 0 && key.length <= maxBytes) return key
   const shown = typeof streamId === 'string' ? JSON.stringify(streamId.slice(0, 100)) : typeof streamId
-  throw new AegisError(
-    'EVENT_INVALID',
-    `stream id ${shown}: give well-formed text of 1 to ${maxBytes} bytes that has no *`,
-  )
+  throw invalid(`stream id ${shown}: give well-formed text of 1 to ${maxBytes} bytes that has no *`)
 }
 
 export const streamIdOf = (key: Uint8Array): string =>

@@ -1,6 +1,7 @@
-import type { Log } from '@aegis/log'
 import type { EventInput, StoredEvent } from './event.ts'
-import { decodeEvent, eventsTopic, invalid } from './event-codec.ts'
+import { eventsTopic } from './event-codec.ts'
+import type { EventLog } from './event-log.ts'
+import { invalid } from './invalid.ts'
 import { matches, streamPattern } from './stream-id.ts'
 
 export interface SubscribeEventsOptions {
@@ -16,7 +17,7 @@ export interface EventSubscription<E extends EventInput = EventInput> extends As
 
 /** Follows the events of the streams of a pattern. The start is fixed when it returns. */
 export function follow<E extends EventInput>(
-  log: Log,
+  { log, codec }: EventLog,
   streams: string,
   { from = 'earliest', signal }: SubscribeEventsOptions,
 ): EventSubscription<E> {
@@ -30,7 +31,7 @@ export function follow<E extends EventInput>(
     try {
       for (let page = await follower.next(); page !== undefined; page = await follower.next()) {
         for (const record of page.records) {
-          const event = decodeEvent(record)
+          const event = codec.decode(record)
           if (matches(pattern, event.streamId)) yield event as StoredEvent<E>
         }
       }

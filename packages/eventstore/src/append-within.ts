@@ -1,0 +1,66 @@
+import type { Receipt, Transaction } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { eventsTopic } from './event-codec.ts'
+import { rememberIds, repeated } from './event-ids.ts'
+import type { EventLog } from './event-log.ts'
+import { checkVersion } from './expected-version.ts'
+import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
+import { lastVersionOf, noState } from './stream-state.ts'
+
+/** What is appended when the transaction commits: what only the commit decides throws `TRANSACTION_STATE` before. */
+export type AppendEventsReceipt = AppendEventsResult
+
+/**
+ * Appends when the transaction commits. An append that expects nothing reads nothing, so that it cannot conflict, unless
+ * ids or projections make it look.
+ */
+export async function appendWithin(
+  events: EventLog,
+  tx: Transaction,
+  prepared: PreparedAppend,
+): Promise<AppendEventsReceipt> {
+  const { streamId, key, expected, records, ids, repeatable } = prepared
+  const state = (await events.streamState(tx, key)) ?? noState
+  if (state.tombstoned) {
+    throw new AegisError('STREAM_TOMBSTONED', `stream ${streamId} was deleted for good: append to another`, {
+      details: { streamId },
+    })
+  }
+  if (repeatable) {
+    const first = await repeated(tx, prepared)
+    if (first !== undefined) return first
+  }
+  const projections = events.projections.of(streamId)
+  if (expected === 'any' && records.length > 0 && !repeatable && projections.length === 0) {
+    return receiptOf(prepared, tx.append(eventsTopic, records))
+  }
+  const last = await events.lastRecord(tx, key)
+  checkVersion(streamId, expected, lastVersionOf(last, state))
+  const version = (last ?? -1) + records.length
+  if (records.length === 0) return { streamId, version: lastVersionOf(last, state) ?? -1, position: -1, ids }
+  const timestamp = Date.now()
+  const receipt = tx.append(
+    eventsTopic,
+    projections.length === 0 ? records : records.map(record => ({ ...record, timestamp })),
+  )
+  if (repeatable) rememberIds(tx, prepared, version)
+  for (const [at, { value }] of records.entries()) {
+    const place = { topic: eventsTopic, partition: 0, offset: -1, version: version - records.length + 1 + at }
+    const event = events.codec.decode({ ...place, key, value, timestamp, headers: [] })
+    for (const projection of projections) if (projection.takes(event)) await projection.apply(event, tx)
+  }
+  return receiptOf(prepared, receipt, version)
+}
+
+function receiptOf({ streamId, ids }: PreparedAppend, receipt: Receipt, version?: number): AppendEventsReceipt {
+  return {
+    streamId,
+    ids,
+    get version() {
+      return version ?? receipt.positions.at(-1)!.version!
+    },
+    get position() {
+      return receipt.positions.at(-1)!.offset
+    },
+  }
+}

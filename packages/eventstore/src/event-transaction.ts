@@ -1,0 +1,59 @@
+import type { Transaction } from '@aegis/log'
+import { type AppendEventsReceipt, appendWithin } from './append-within.ts'
+import type { EventInput, StoredEvent } from './event.ts'
+import type { EventLog } from './event-log.ts'
+import { type AppendEventsOptions, prepareAppend } from './prepare-append.ts'
+import { load, type ReadEventsOptions, read } from './read.ts'
+import { type DeleteStreamOptions, deleteStream, truncateStream } from './stream-administration.ts'
+
+/** The event store inside a transaction: reads see what the transaction has appended, which has `position` -1. */
+export class EventTransaction {
+  readonly #events: EventLog
+  readonly #tx: Transaction
+
+  constructor(events: EventLog, tx: Transaction) {
+    this.#events = events
+    this.#tx = tx
+  }
+
+  /** @throws AegisError `VERSION_CONFLICT`, `EVENT_INVALID`, `EVENT_ID_USED`, `STREAM_TOMBSTONED` */
+  async append(
+    streamId: string,
+    events: EventInput | readonly EventInput[],
+    options: AppendEventsOptions = {},
+  ): Promise<AppendEventsReceipt> {
+    const prepared = prepareAppend(this.#events, streamId, events, options)
+    await this.#events.prepare()
+    return appendWithin(this.#events, this.#tx, prepared)
+  }
+
+  /** As `EventStore.load`. */
+  async load<E extends EventInput = EventInput>(
+    streamId: string,
+    options?: ReadEventsOptions,
+  ): Promise<StoredEvent<E>[]> {
+    await this.#events.prepare()
+    return (await load(this.#events, this.#tx, streamId, options)) as StoredEvent<E>[]
+  }
+
+  /** As `EventStore.read`. */
+  async *read<E extends EventInput = EventInput>(
+    streamId: string,
+    options?: ReadEventsOptions,
+  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
+    await this.#events.prepare()
+    yield* read(this.#events, this.#tx, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+  }
+
+  /** As `EventStore.deleteStream`. */
+  async deleteStream(streamId: string, options: DeleteStreamOptions = {}): Promise<void> {
+    await this.#events.prepare()
+    await deleteStream(this.#events, this.#tx, streamId, options)
+  }
+
+  /** As `EventStore.truncateStream`. */
+  async truncateStream(streamId: string, { before }: { before: number }): Promise<void> {
+    await this.#events.prepare()
+    await truncateStream(this.#events, this.#tx, streamId, before)
+  }
+}
