@@ -1,6 +1,6 @@
 import { type Log, type OpenLogOptions, openLog, type Transaction, type Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type ChangeSubscription, followChanges, type SubscribeChangesOptions } from './changes.ts'
+import { type ChangeSubscription, type SubscribeChangesOptions, subscribeToChanges } from './changes.ts'
 import { sweep } from './sweep.ts'
 import { Table, type TableHost } from './table.ts'
 import { createTable, type TableOptions } from './table-definition.ts'
@@ -9,7 +9,7 @@ import { TransactionTable } from './transaction-table.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export interface CdcOptions {
-  /** How many changes a subscription fetches at once. Default 10,000. */
+  /** How many changes a subscription fetches at once, at most 10,000. Default 10,000. */
   bufferSize?: number
 }
 
@@ -25,7 +25,7 @@ export class CdcEngine {
   readonly #bufferSize: number
   #owned = false
   readonly #queues = new Map<string, WriteQueue>()
-  readonly #subscriptions = new Set<ChangeSubscription<Untyped, boolean>>()
+  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
   readonly #sweeps = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   readonly #host: TableHost
@@ -101,7 +101,7 @@ export class CdcEngine {
   /** Ends subscriptions, and closes the log if it was opened here. */
   async close(): Promise<void> {
     this.#closing.abort()
-    for (const subscription of this.#subscriptions) subscription.close()
+    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
     await Promise.all([...this.#queues.values()].map(queue => queue.idle()))
     const swept = await Promise.allSettled(this.#sweeps)
     if (this.#owned) await this.#log.close()
@@ -120,8 +120,9 @@ export class CdcEngine {
     options: SubscribeChangesOptions,
   ): Promise<ChangeSubscription<R, boolean>> {
     this.#check()
-    const subscription = await followChanges<R>(this.#log, table, options, this.#bufferSize)
+    const subscription = await subscribeToChanges<R>(this.#log, table, options, this.#bufferSize)
     this.#subscriptions.add(subscription)
+    subscription.onClose(() => this.#subscriptions.delete(subscription))
     return subscription
   }
 

@@ -8,7 +8,7 @@ export type {
   TruncateChange,
   UpdateChange,
 } from './change.ts'
-export type { ChangeSubscription, SubscribeChangesOptions } from './changes.ts'
+export type { ChangeSubscription, DeliveredChange, SubscribeChangesOptions } from './changes.ts'
 export type { CdcErrorCode } from './errors.ts'
 export type { PrimaryKey } from './primary-key.ts'
 export type { Row } from './row.ts'

@@ -1,6 +1,6 @@
 import type { Untyped } from '@aegis/log'
 import { expectTypeOf, it } from 'vitest'
-import type { CdcEngine, ChangeEvent, PrimaryKey } from '../src/index.ts'
+import type { CdcEngine, DeliveredChange, PrimaryKey } from '../src/index.ts'
 
 interface User {
   id: number
@@ -29,10 +29,10 @@ it('op tells changes apart, and the option whether there is an old row', async (
     if (change.op === 'truncate') expectTypeOf(change.key).toEqualTypeOf<null>()
   }
   for await (const change of await users.subscribe({ operations: ['update'] })) {
-    expectTypeOf(change).toEqualTypeOf<ChangeEvent<User, false>>()
+    expectTypeOf(change).toEqualTypeOf<DeliveredChange<User, false>>()
     if (change.op === 'update') expectTypeOf(change.oldRow).toEqualTypeOf<undefined>()
   }
   for await (const change of await cdc.subscribe<User>('users', { includeOldValues: true })) {
-    expectTypeOf(change).toEqualTypeOf<ChangeEvent<User>>()
+    expectTypeOf(change).toEqualTypeOf<DeliveredChange<User>>()
   }
 })

@@ -9,13 +9,13 @@ import { load, type ReadEventsOptions, read } from './read.ts'
 import { type ReadAllOptions, readAll } from './read-all.ts'
 import { type DeleteStreamOptions, retainStream } from './stream-administration.ts'
 import type { StreamRetention } from './stream-state.ts'
-import { type EventSubscription, follow, type SubscribeEventsOptions } from './subscribe.ts'
+import { type EventSubscription, type SubscribeEventsOptions, subscribeToEvents } from './subscribe.ts'
 
 /** Streams of events in a log. */
 export class EventStore implements AsyncDisposable {
   readonly #log: Log
   readonly #events: EventLog
-  readonly #subscriptions = new Set<EventSubscription>()
+  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
   #owned = false
   #closed = false
 
@@ -75,14 +75,19 @@ export class EventStore implements AsyncDisposable {
     yield* readAll(this.#events, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
   }
 
-  /** Events of a stream, or of all whose id starts with what is before the `*` at the end. The start is fixed when it resolves. */
+  /**
+   * Events of a stream (`'account-1'`), of all that begin so (`'account-*'`), or of all streams (`'*'`): first what is
+   * stored, then what comes. The start is fixed when it resolves. Members of one group must ask for the same events.
+   * @throws AegisError `EVENT_INVALID`, `SUBSCRIPTION_INVALID`
+   */
   async subscribe<E extends EventInput = EventInput>(
     streams: string,
-    options: SubscribeEventsOptions = {},
+    options: SubscribeEventsOptions<E> = {},
   ): Promise<EventSubscription<E>> {
     await this.#prepare()
-    const subscription = follow<E>(this.#events, streams, options)
-    this.#subscriptions.add(subscription as EventSubscription)
+    const subscription = await subscribeToEvents<E>(this.#events, streams, options)
+    this.#subscriptions.add(subscription)
+    subscription.onClose(() => this.#subscriptions.delete(subscription))
     return subscription
   }
 
@@ -126,7 +131,7 @@ export class EventStore implements AsyncDisposable {
   /** Ends subscriptions, and closes the log if it was opened here. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const subscription of this.#subscriptions) subscription.close()
+    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
     if (this.#owned) await this.#log.close()
   }
 

@@ -1,44 +1,39 @@
+import { type Delivered, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import type { EventLog } from './event-log.ts'
-import { invalid } from './invalid.ts'
-import { matches, streamPattern } from './stream-id.ts'
+import { eventFilter } from './projection.ts'
 
-export interface SubscribeEventsOptions {
-  /** Default `'earliest'`; `position` is the first one wanted. */
-  from?: 'earliest' | 'latest' | { position: number }
-  signal?: AbortSignal
+export interface SubscribeEventsOptions<E extends EventInput = EventInput> extends Omit<SubscriptionOptions, 'from'> {
+  /** Types of events wanted. Default: all. */
+  types?: readonly E['type'][]
+  /**
+   * Where to start when the group has no position. Default `'earliest'`; `position` is the first one wanted, `time` that
+   * of committing, milliseconds since the epoch.
+   */
+  from?: 'earliest' | 'latest' | { readonly position: number } | { readonly time: number }
 }
 
-/** Stored events, then live ones; leaving the loop closes it. */
-export interface EventSubscription<E extends EventInput = EventInput> extends AsyncIterable<StoredEvent<E>> {
-  close(): void
-}
+/** An event as it is delivered: with `attempts`, `ack()` and `nack()`, which do nothing without a group. */
+export type DeliveredEvent<E extends EventInput = EventInput> = StoredEvent<E> & Delivered
 
-/** Follows the events of the streams of a pattern. The start is fixed when it returns. */
-export function follow<E extends EventInput>(
+/** Stored events, then live ones, in the order of their commits. With a `groupId` it is a persistent subscription. */
+export type EventSubscription<E extends EventInput = EventInput> = Subscription<DeliveredEvent<E>>
+
+/** Follows the events of the streams of a pattern. What the filter leaves out is acknowledged. */
+export function subscribeToEvents<E extends EventInput>(
   { log, codec }: EventLog,
   streams: string,
-  { from = 'earliest', signal }: SubscribeEventsOptions,
-): EventSubscription<E> {
-  const pattern = streamPattern(streams)
-  const start = from === 'earliest' ? 0 : from === 'latest' ? undefined : from.position
-  if (start !== undefined && !(Number.isSafeInteger(start) && start >= 0))
-    throw invalid(`from ${JSON.stringify(from)}: give 'earliest', 'latest' or { position }`)
-  const positions = new Map([[0, start ?? log.endOffset(eventsTopic)]])
-  const follower = log.follow(eventsTopic, signal === undefined ? { positions } : { positions, signal })
-  async function* events() {
-    try {
-      for (let page = await follower.next(); page !== undefined; page = await follower.next()) {
-        for (const record of page.records) {
-          const event = codec.decode(record)
-          if (matches(pattern, event.streamId)) yield event as StoredEvent<E>
-        }
-      }
-    } finally {
-      follower.close()
-    }
-  }
-  const iterator = events()
-  return { close: () => follower.close(), [Symbol.asyncIterator]: () => iterator }
+  { types, from = 'earliest', ...options }: SubscribeEventsOptions<E>,
+): Promise<EventSubscription<E>> {
+  const filter = eventFilter({ streams, ...(types && { types }) })
+  return Subscription.open<DeliveredEvent<E>>(
+    log,
+    eventsTopic,
+    (record, { attempts, ack, nack }) => {
+      const event = codec.decode(record)
+      return filter.event(event) ? ({ ...event, attempts, ack, nack } as DeliveredEvent<E>) : undefined
+    },
+    { ...options, from: typeof from === 'object' && 'position' in from ? { offset: from.position } : from },
+  )
 }
