@@ -1,3 +1,6 @@
+export { decodeRecordBatch } from './batch/decode.ts'
+export { encodeRecordBatch } from './batch/encode.ts'
+export type { BatchRecord, BatchRecordInput, RecordBatch, RecordBatchOptions } from './batch/layout.ts'
 export { type Codec, decodePayload, encodePayload, type Readable, type Untyped } from './codec.ts'
 export { parseDuration, parseSize } from './duration.ts'
 export { type OpenLogOptions, openLog } from './embedded/open.ts'
@@ -39,5 +42,3 @@ export type {
   TransactionOptions,
 } from './log.ts'
 export { partitionForKey } from './partitioner.ts'
-export type { BatchRecord, RecordBatch } from './record-batch.ts'
-export { decodeRecordBatch, encodeRecordBatch } from './record-batch.ts'

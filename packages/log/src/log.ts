@@ -1,6 +1,6 @@
 import type { Durability } from '@aegis/storage'
+import type { BatchRecord } from './batch/layout.ts'
 import type { Codec } from './codec.ts'
-import type { BatchRecord } from './record-batch.ts'
 
 export type Header = { readonly key: string; readonly value: Uint8Array | null }
 

@@ -3,12 +3,7 @@ import { AegisError } from '@aegis/storage'
 import { crc32c } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  type BatchRecordInput,
-  decodeRecordBatch,
-  encodeRecordBatch,
-  type RecordBatchOptions,
-} from '../src/record-batch.ts'
+import { type BatchRecordInput, decodeRecordBatch, encodeRecordBatch, type RecordBatchOptions } from '../src/index.ts'
 
 const require = createRequire(import.meta.url)
 const { RecordBatch: encodeWithKafkajs } = require('kafkajs/src/protocol/recordBatch/v0/index.js')

@@ -1,7 +1,7 @@
 import type { StorageReader } from '@aegis/storage'
+import { decodeRecordBatch } from '../batch/decode.ts'
 import { batchKey, readU64 } from '../keys.ts'
 import type { LogRecord, ReadResult } from '../log.ts'
-import { decodeRecordBatch } from '../record-batch.ts'
 import { versionOf } from './record-version.ts'
 import { type Envelope, envelopeBytes, readEnvelope, storedCount } from './stored-batch.ts'
 import type { TopicState } from './topic-state.ts'

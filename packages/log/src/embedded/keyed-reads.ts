@@ -1,4 +1,5 @@
 import type { StorageReader } from '@aegis/storage'
+import { decodeRecordBatch } from '../batch/decode.ts'
 import {
   afterPrefix,
   escaped,
@@ -12,7 +13,6 @@ import {
   unescaped,
 } from '../keys.ts'
 import type { KeyedRecord, KeyHistoryOptions } from '../log.ts'
-import { decodeRecordBatch } from '../record-batch.ts'
 import { keyedEntryBytes } from './append.ts'
 import type { TopicState } from './topic-state.ts'
 

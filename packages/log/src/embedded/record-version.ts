@@ -1,6 +1,6 @@
 import { AegisError } from '@aegis/storage'
+import type { BatchRecord } from '../batch/layout.ts'
 import { readU64, u64 } from '../keys.ts'
-import type { BatchRecord } from '../record-batch.ts'
 
 const header = 'aegis-version'
 

@@ -1,6 +1,7 @@
 import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
+import { encodeRecordBatch } from '../batch/encode.ts'
+import type { BatchRecord } from '../batch/layout.ts'
 import { batchKey, partitionKey } from '../keys.ts'
-import { type BatchRecord, encodeRecordBatch } from '../record-batch.ts'
 import { encodeFigures, type PartitionFigures, type PartitionState } from './partition-state.ts'
 import { envelopeBytes, writeEnvelope } from './stored-batch.ts'
 import type { TopicState } from './topic-state.ts'
