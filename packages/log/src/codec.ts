@@ -1,5 +1,6 @@
 import { AegisError } from '@aegis/storage'
 import type { LogRecord } from './log.ts'
+import { StoredRecord } from './stored-record.ts'
 
 /** The payload of what is named by a string only: nothing is known of its type. */
 // biome-ignore lint/suspicious/noExplicitAny: the one place where users ask for no checking
@@ -41,12 +42,21 @@ export function encodePayload(topic: string, codec: Codec, payload: unknown): Ui
  * `undefined` for a tombstone.
  * @throws AegisError `PAYLOAD_INVALID` when the bytes are not of the codec.
  */
-export function decodePayload(codec: Codec, { topic, partition, offset, value }: LogRecord): unknown {
+export function decodePayload(codec: Codec, record: LogRecord): unknown {
+  if (codec === 'json' && record instanceof StoredRecord) {
+    const json = record.valueText()
+    return json === undefined ? undefined : parseJson(json, record)
+  }
+  const { value } = record
   if (value === null) return undefined
   if (codec === 'bytes') return value
   // utf8Slice and then parse: parsing the buffer itself converts it more slowly.
   const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
   if (codec === 'text') return text
+  return parseJson(text, record)
+}
+
+function parseJson(text: string, { topic, partition, offset }: LogRecord): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

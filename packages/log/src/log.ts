@@ -87,9 +87,10 @@ export interface TopicDetails extends TopicDescription {
 }
 
 export interface OutgoingRecord {
-  key?: Uint8Array | null
-  /** `null` is a tombstone. */
-  value: Uint8Array | null
+  /** A text is stored as UTF-8. */
+  key?: Uint8Array | string | null
+  /** A text is stored as UTF-8, without a copy in between. `null` is a tombstone. */
+  value: Uint8Array | string | null
   headers?: readonly Header[]
   /** Milliseconds since the epoch. Default: now. */
   timestamp?: number

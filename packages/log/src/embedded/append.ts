@@ -1,34 +1,53 @@
 import { AegisError } from '@aegis/storage'
+import { sizeOfHeaders } from '../batch/batch-writer.ts'
 import { encodeRecordBatch } from '../batch/encode.ts'
-import type { BatchRecord } from '../batch/layout.ts'
+import { type BatchRecord, noHeaders } from '../batch/layout.ts'
 import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
-import type { AppendOptions, ExpectedVersion, OutgoingRecord, RecordPosition } from '../log.ts'
+import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
+import type { Commit } from './commit.ts'
 import { withVersion } from './record-version.ts'
-import type { Stage } from './sequencer.ts'
+import { keyText, type Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
+
+/** A record whose texts have become bytes. */
+export interface PreparedRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+  readonly timestamp: number | undefined
+  readonly partition: number | undefined
+}
 
 /** One append, checked and ready to be decided. */
 export interface PreparedAppend {
   readonly topic: TopicState
-  readonly records: readonly OutgoingRecord[]
+  readonly records: readonly PreparedRecord[]
   readonly expected: ExpectedVersion
   readonly reads: readonly Uint8Array[]
   readonly bytes: number
 }
 
+/** A text counts by its characters while it is small: it has at most three times as many bytes. */
+function sizeOf(part: Uint8Array | string | null | undefined, limit: number): number {
+  if (part === null || part === undefined) return 0
+  return typeof part === 'string' && 3 * part.length > limit ? Buffer.byteLength(part) : part.length
+}
+
 function checkRecord(topic: TopicState, record: OutgoingRecord): number {
   const { name, maxMessageSize, partitions, keyed } = topic.config
-  for (const part of ['key', 'value'] as const) {
-    const bytes = record[part]
-    if (bytes !== undefined && bytes !== null && !(bytes instanceof Uint8Array)) {
-      throw new AegisError('LOG_INVALID', `${part} of a record for ${name} is a ${typeof bytes}: give a Uint8Array`)
+  const { key, value, headers, partition, timestamp } = record
+  for (const part of [key, value]) {
+    if (part !== undefined && part !== null && typeof part !== 'string' && !(part instanceof Uint8Array)) {
+      throw new AegisError(
+        'LOG_INVALID',
+        `key or value of a record for ${name} is a ${typeof part}: give bytes or a text`,
+      )
     }
   }
-  if (keyed !== 'none' && (record.key === undefined || record.key === null)) {
+  if (keyed !== 'none' && (key === undefined || key === null)) {
     throw new AegisError('LOG_INVALID', `topic ${name} is keyed: give each record a key`)
   }
-  const { partition, timestamp } = record
   if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
     throw new AegisError(
       'PARTITION_UNKNOWN',
@@ -41,8 +60,8 @@ function checkRecord(topic: TopicState, record: OutgoingRecord): number {
       `timestamp ${String(timestamp)} of a record for ${name}: give whole milliseconds`,
     )
   }
-  let size = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const header of record.headers ?? []) size += Buffer.byteLength(header.key) + (header.value?.length ?? 0)
+  let size = sizeOf(key, maxMessageSize) + sizeOf(value, maxMessageSize)
+  if (headers !== undefined && headers.length > 0) size += sizeOfHeaders(headers)
   if (size > maxMessageSize) {
     throw new AegisError(
       'RECORD_TOO_LARGE',
@@ -52,24 +71,41 @@ function checkRecord(topic: TopicState, record: OutgoingRecord): number {
   return size
 }
 
+const isList = (records: OutgoingRecord | readonly OutgoingRecord[]): records is readonly OutgoingRecord[] =>
+  Array.isArray(records)
+
+const asBytes = (part: Uint8Array | string | null | undefined): Uint8Array | null =>
+  typeof part === 'string' ? Buffer.from(part) : (part ?? null)
+
+/** The records as a list, checked. */
+export function checkedRecords(
+  topic: TopicState,
+  records: OutgoingRecord | readonly OutgoingRecord[],
+): readonly OutgoingRecord[] {
+  const list = isList(records) ? records : [records]
+  for (const record of list) checkRecord(topic, record)
+  return list
+}
+
 export function prepareAppend(
   topic: TopicState,
   records: OutgoingRecord | readonly OutgoingRecord[],
   options: AppendOptions,
 ): PreparedAppend {
-  const list = 'value' in records ? [records] : records
-  let bytes = 0
-  for (const record of list) bytes += checkRecord(topic, record)
   const { keyed, id, name } = topic.config
+  let bytes = 0
+  const list = (isList(records) ? records : [records]).map(record => {
+    bytes += checkRecord(topic, record) + 64
+    const { key, value, headers = noHeaders, timestamp, partition } = record
+    return { key: asBytes(key), value: asBytes(value), headers, timestamp, partition }
+  })
   const expected = options.expected ?? 'any'
-  const keys = new Map(
-    keyed === 'none' ? [] : list.map(record => [Buffer.from(record.key!).toString('latin1'), record.key!]),
-  )
+  const keys = new Map(keyed === 'none' ? [] : list.map(({ key }) => [keyText(key!), key!]))
   if (expected !== 'any' && keys.size !== 1) {
     throw new AegisError('LOG_INVALID', `expected: topic ${name} must be keyed and all records have one key`)
   }
   const reads = [...keys.values()].map(key => (keyed === 'history' ? headKey(id, key) : latestKey(id, key)))
-  return { topic, records: list, expected, reads, bytes: bytes + 64 * list.length }
+  return { topic, records: list, expected, reads, bytes }
 }
 
 function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stage): void {
@@ -94,38 +130,73 @@ function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stag
 const latestVersion = (stored: Uint8Array): number | 'no-stream' =>
   stored[12] === 1 ? 'no-stream' : readU64(stored, 4)
 
+function assertThere({ deleted, config }: TopicState): void {
+  if (deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${config.name} was deleted`)
+}
+
+/** The partition of records without key and partition: one for all records of an append. */
+function stickyPartition(topic: TopicState, records: readonly (PreparedRecord | OutgoingRecord)[]): number {
+  const free = records.some(({ key, partition }) => (key ?? null) === null && partition === undefined)
+  return free && topic.config.partitions > 1 ? topic.partitioner.next() : 0
+}
+
+/** Fixes partitions and offsets of checked records for a topic that is not keyed, and writes them into the commit. */
+export function decidePlain(
+  topic: TopicState,
+  records: readonly OutgoingRecord[],
+  commit: Commit,
+  now: number,
+): RecordPosition[] {
+  assertThere(topic)
+  const { partitions } = topic.config
+  const sticky = stickyPartition(topic, records)
+  const positions: RecordPosition[] = []
+  for (const record of records) {
+    const { value, headers = noHeaders, timestamp = now } = record
+    let { key = null, partition } = record
+    if (partition === undefined) {
+      if (key === null) partition = sticky
+      else if (partitions === 1) partition = 0
+      else partition = partitionForKey((key = asBytes(key)!), partitions)
+    }
+    const offset = topic.nextOffset++
+    commit.append(topic, topic.partitions[partition]!, offset, timestamp, key, value, headers, now)
+    positions.push({ partition, offset, timestamp })
+  }
+  return positions
+}
+
 /** Fixes partitions, offsets and versions, and stages records and indexes. */
 export function decideAppend(append: PreparedAppend, stage: Stage, now: number): RecordPosition[] {
   checkExpected(append, stage)
   const { topic } = append
-  const { keyed, id, name, partitions } = topic.config
-  if (topic.deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${name} was deleted`)
-  const free = append.records.some(({ key, partition }) => (key ?? null) === null && partition === undefined)
-  const sticky = free ? topic.partitioner.next() : 0
+  const { keyed, id, partitions } = topic.config
+  assertThere(topic)
+  const sticky = stickyPartition(topic, append.records)
   const positions: RecordPosition[] = []
   const histories = new Map<string, { key: Uint8Array; partition: number; records: BatchRecord[] }>()
-  for (const { key = null, value, headers = [], timestamp = now, partition: wanted } of append.records) {
+  for (const { key, value, headers, timestamp = now, partition: wanted } of append.records) {
     const partition = wanted ?? (key === null ? sticky : partitionForKey(key, partitions))
-    const record: BatchRecord = { offset: topic.nextOffset++, timestamp, key, value, headers }
+    const record: BatchRecord = { offset: stage.takeOffset(topic), timestamp, key, value, headers }
     const position = { partition, offset: record.offset, timestamp }
     if (keyed === 'latest') {
       const head = Buffer.concat([u32(partition), u64(record.offset), Uint8Array.of(value === null ? 1 : 0)])
       stage.put(latestKey(id, key!), Buffer.concat([head, encodeRecordBatch([record], { baseOffset: record.offset })]))
     }
     if (keyed !== 'history') {
-      stage.appends.push({ topic, partition, record })
+      stage.append(topic, partition, record)
       positions.push(position)
-    } else {
-      const text = Buffer.from(key!).toString('latin1')
-      const history = histories.get(text)
-      if (history === undefined) histories.set(text, { key: key!, partition, records: [record] })
-      else history.records.push(record)
-      const stored = stage.get(headKey(id, key!))
-      const version = stored === undefined ? 0 : readU64(stored, 0)
-      stage.put(headKey(id, key!), u64(version + 1))
-      stage.appends.push({ topic, partition, record: withVersion(record, version) })
-      positions.push({ ...position, version })
+      continue
     }
+    const text = keyText(key!)
+    const history = histories.get(text)
+    if (history === undefined) histories.set(text, { key: key!, partition, records: [record] })
+    else history.records.push(record)
+    const stored = stage.get(headKey(id, key!))
+    const version = stored === undefined ? 0 : readU64(stored, 0)
+    stage.put(headKey(id, key!), u64(version + 1))
+    stage.append(topic, partition, withVersion(record, version))
+    positions.push({ ...position, version })
   }
   for (const { key, partition, records } of histories.values()) {
     const count = readU64(stage.get(headKey(id, key))!, 0)

@@ -2,8 +2,10 @@ import type { StorageReader } from '@aegis/storage'
 import { decodeRecordBatch } from '../batch/decode.ts'
 import { batchKey, readU64 } from '../keys.ts'
 import type { LogRecord, ReadResult } from '../log.ts'
+import { readStoredRecords } from '../stored-record.ts'
 import { versionOf } from './record-version.ts'
 import { type Envelope, envelopeBytes, readEnvelope, storedCount } from './stored-batch.ts'
+import { tailFrom } from './tail.ts'
 import type { TopicState } from './topic-state.ts'
 
 const chunkBytes = 256_000
@@ -13,9 +15,65 @@ const rangeFrom = (topic: TopicState, partition: number, from: number): { gte: U
   lte: batchKey(topic.config.id, partition, Number.MAX_SAFE_INTEGER),
 })
 
-const recordsOf = (stored: Uint8Array) => decodeRecordBatch(stored.subarray(envelopeBytes)).records
+const asBuffer = (stored: Uint8Array): Buffer => Buffer.from(stored.buffer, stored.byteOffset, stored.length)
 
-/** At most `maxRecords` records from an offset on, from storage. */
+function decodeInto(
+  topic: TopicState,
+  partition: number,
+  stored: Uint8Array,
+  from: number,
+  end: number,
+  into: LogRecord[],
+): void {
+  const { name, keyed } = topic.config
+  const { ascii } = readEnvelope(stored)
+  const first = into.length
+  readStoredRecords(name, partition, asBuffer(stored), envelopeBytes, ascii, from, end, into)
+  if (keyed !== 'history') return
+  for (let at = first; at < into.length; at++) {
+    const record = into[at]!
+    const { offset, timestamp, key, value } = record
+    into[at] = { topic: name, partition, offset, timestamp, key, value, ...versionOf(record) }
+  }
+}
+
+/**
+ * The records from an offset on: whole batches until there are `maxRecords` or more. From memory when the tail goes back
+ * so far, else from storage.
+ */
+export async function readBatches(
+  storage: StorageReader,
+  topic: TopicState,
+  partition: number,
+  wanted: number,
+  maxRecords: number,
+): Promise<ReadResult> {
+  // What retention took away may still be in the tail.
+  const from = Math.max(wanted, topic.partitions[partition]!.durable.startOffset)
+  // Taken before reading: everything below it is durable, so what the range does not show is not there.
+  const end = topic.endOffset
+  const records: LogRecord[] = []
+  const tail = tailFrom(topic.partitions[partition]!, from)
+  if (tail !== undefined) {
+    for (const { stored, lastOffset } of tail) {
+      decodeInto(topic, partition, stored, from, end, records)
+      if (records.length >= maxRecords) return { records, nextOffset: lastOffset + 1 }
+    }
+    const next = tail.length === 0 ? from : tail.at(-1)!.lastOffset + 1
+    const more = next < topic.partitions[partition]!.durable.endOffset
+    return { records, nextOffset: more ? next : Math.max(end, next) }
+  }
+  for await (const entries of storage.range({ ...rangeFrom(topic, partition, from), chunkBytes })) {
+    for (const [key, stored] of entries) {
+      decodeInto(topic, partition, stored, from, end, records)
+      const nextOffset = Math.min(end, readU64(key, key.length - 8) + 1)
+      if (records.length >= maxRecords) return { records, nextOffset }
+    }
+  }
+  return { records, nextOffset: Math.max(end, from) }
+}
+
+/** At most `maxRecords` records from an offset on. */
 export async function readRecords(
   storage: StorageReader,
   topic: TopicState,
@@ -23,23 +81,9 @@ export async function readRecords(
   from: number,
   maxRecords: number,
 ): Promise<ReadResult> {
-  // Taken before reading: everything below it is durable, so what the range does not show is not there.
-  const end = topic.endOffset
-  const { keyed, name } = topic.config
-  const records: LogRecord[] = []
-  for await (const entries of storage.range({ ...rangeFrom(topic, partition, from), chunkBytes })) {
-    for (const [, stored] of entries) {
-      for (const record of recordsOf(stored)) {
-        const { offset, timestamp, key, value, headers } = record
-        if (offset < from) continue
-        if (offset >= end) return { records, nextOffset: end }
-        const read = { topic: name, partition, offset, timestamp, key, value, headers }
-        records.push(keyed === 'history' ? { ...read, ...versionOf(record) } : read)
-        if (records.length === maxRecords) return { records, nextOffset: offset + 1 }
-      }
-    }
-  }
-  return { records, nextOffset: Math.max(end, from) }
+  const { records, nextOffset } = await readBatches(storage, topic, partition, from, maxRecords)
+  if (records.length <= maxRecords) return { records, nextOffset }
+  return { records: records.slice(0, maxRecords), nextOffset: records[maxRecords]!.offset }
 }
 
 /** The batch that holds `from`, or the first one after it. */
@@ -87,7 +131,9 @@ export async function recordsFrom(
   if (offset <= startOffset) return endOrdinal - startOrdinal
   const found = await batchAt(storage, topic, partition, offset)
   if (found === undefined) return 0
-  const before = recordsOf(found.stored).filter(record => record.offset < offset).length
+  const before = decodeRecordBatch(found.stored.subarray(envelopeBytes)).records.filter(
+    record => record.offset < offset,
+  ).length
   return endOrdinal - readEnvelope(found.stored).ordinal - before
 }
 

@@ -19,7 +19,6 @@ import type {
   ReadOptions,
   ReadResult,
   Receipt,
-  RecordPosition,
   ResetTo,
   TopicDescription,
   TopicDetails,
@@ -27,14 +26,13 @@ import type {
   Transaction,
   TransactionOptions,
 } from '../log.ts'
-import { decideAppend, prepareAppend } from './append.ts'
-import { offsetForTime, readRecords } from './batch-reader.ts'
+import { offsetForTime, readBatches, readRecords } from './batch-reader.ts'
 import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
 import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
-import { Sequencer, type Stage } from './sequencer.ts'
+import { Sequencer } from './sequencer.ts'
 import { TopicCatalog } from './topic-catalog.ts'
 import { maxMessageSize, type TopicDefaults } from './topic-options.ts'
 import type { TopicState } from './topic-state.ts'
@@ -108,18 +106,16 @@ export class EmbeddedLog implements Log {
     return [...this.topics()].map(topic => topic.describe())
   }
 
-  async append(
+  append(
     name: string,
     records: OutgoingRecord | readonly OutgoingRecord[],
     options: AppendOptions = {},
   ): Promise<Receipt> {
-    const prepared = prepareAppend(this.state(name), records, options)
-    let positions: readonly RecordPosition[] = []
-    const decide = (stage: Stage, now: number): void => {
-      positions = decideAppend(prepared, stage, now)
+    try {
+      return this.sequencer.append(this.state(name), records, options)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    await this.sequencer.submit({ reads: prepared.reads, bytes: prepared.bytes, decide })
-    return { positions }
   }
 
   async read(name: string, partition: number, { from, maxRecords = 500 }: ReadOptions): Promise<ReadResult> {
@@ -147,7 +143,7 @@ export class EmbeddedLog implements Log {
       checkRead(from, options.maxRecords ?? 500)
     }
     const read = (partition: number, from: number, maxRecords: number): Promise<ReadResult> =>
-      readRecords(this.storage, topic, partition, from, maxRecords)
+      readBatches(this.storage, topic, partition, from, maxRecords)
     const follower = new EmbeddedFollower(topic, read, options, closed => this.#followers.delete(closed))
     this.#followers.add(follower)
     return follower

@@ -13,6 +13,8 @@ export class EmbeddedFollower implements Follower {
   /** How many partitions the topic had; `undefined` when added ones are not followed. */
   #known: number | undefined
   #closed = false
+  /** Records of a partition that were read and not handed out: reading gives whole batches. */
+  readonly #rest = new Map<number, ReadResult>()
   readonly #stop: () => void
 
   constructor(topic: TopicState, read: Read, options: FollowOptions, onClose: (follower: EmbeddedFollower) => void) {
@@ -39,9 +41,11 @@ export class EmbeddedFollower implements Follower {
         const partition = this.#turn.shift()!
         this.#turn.push(partition)
         const from = this.#positions.get(partition)!
-        if (from >= end) continue
-        const { records, nextOffset } = await this.#read(partition, from, this.#maxRecords)
+        const rest = this.#rest.get(partition)
+        if (from >= end && rest === undefined) continue
+        const found = rest ?? (await this.#read(partition, from, this.#maxRecords))
         if (this.#closed) return undefined
+        const { records, nextOffset } = this.#take(partition, found)
         this.#positions.set(partition, nextOffset)
         if (records.length > 0) return { partition, records, nextOffset }
       }
@@ -57,6 +61,15 @@ export class EmbeddedFollower implements Follower {
       this.#turn.push(added)
     }
     this.#known = partitions
+  }
+
+  #take(partition: number, { records, nextOffset }: ReadResult): ReadResult {
+    if (records.length <= this.#maxRecords) {
+      this.#rest.delete(partition)
+      return { records, nextOffset }
+    }
+    this.#rest.set(partition, { records: records.slice(this.#maxRecords), nextOffset })
+    return { records: records.slice(0, this.#maxRecords), nextOffset: records[this.#maxRecords]!.offset }
   }
 
   close(): void {

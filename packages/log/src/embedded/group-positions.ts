@@ -11,7 +11,8 @@ import type {
 } from '../log.ts'
 import { offsetForTime, recordsFrom } from './batch-reader.ts'
 import { checkMember, type GroupCoordinator } from './group-coordinator.ts'
-import type { Sequencer, Stage } from './sequencer.ts'
+import type { Sequencer } from './sequencer.ts'
+import type { Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
 
 const maxMetadataBytes = 32_768

@@ -1,5 +1,6 @@
 import { readU64, writeU64 } from '../keys.ts'
 import type { PartitionDescription } from '../log.ts'
+import type { TailBatch } from './tail.ts'
 
 /** What is known of a partition without reading its batches; one stored row, rewritten in each commit that changes it. */
 export interface PartitionFigures {
@@ -73,6 +74,10 @@ export class PartitionState {
   decided: PartitionFigures
   /** What readers may see. */
   durable: PartitionFigures
+  /** The newest batches without a gap, oldest first. */
+  readonly tail: TailBatch[] = []
+  /** Bytes that the next batch is likely to need. */
+  batchSize = 512
 
   constructor(partition: number, figures: PartitionFigures = emptyFigures) {
     this.partition = partition

@@ -1,86 +1,61 @@
-import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
-import { encodeRecordBatch } from '../batch/encode.ts'
-import type { BatchRecord } from '../batch/layout.ts'
-import { batchKey, partitionKey } from '../keys.ts'
-import { encodeFigures, type PartitionFigures, type PartitionState } from './partition-state.ts'
-import { envelopeBytes, writeEnvelope } from './stored-batch.ts'
+import { AegisError, type Durability, type Storage } from '@aegis/storage'
+import type { AppendOptions, OutgoingRecord, Receipt } from '../log.ts'
+import { checkedRecords, decideAppend, decidePlain, prepareAppend } from './append.ts'
+import { Commit } from './commit.ts'
+import { RecentWrites } from './recent-writes.ts'
+import { keyText, Stage } from './stage.ts'
+import { Tail } from './tail.ts'
 import type { TopicState } from './topic-state.ts'
-
-/** A storage key as a map key; compares like its bytes. */
-export const keyText = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
-
-interface Append {
-  readonly topic: TopicState
-  readonly partition: number
-  readonly record: BatchRecord
-}
-
-/** What one request wants to write; it counts only if the request's decision does not throw. */
-export class Stage {
-  readonly writes = new Map<string, Operation>()
-  readonly appends: Append[] = []
-  readonly changes: { topic: TopicState; partition: PartitionState; figures: Partial<PartitionFigures> }[] = []
-  readonly #base: ReadonlyMap<string, Uint8Array | undefined>
-  readonly written: ReadonlySet<string>
-
-  constructor(base: ReadonlyMap<string, Uint8Array | undefined>, written: ReadonlySet<string>) {
-    this.#base = base
-    this.written = written
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    const id = keyText(key)
-    const own = this.writes.get(id)
-    return own === undefined ? this.#base.get(id) : own.type === 'put' ? own.value : undefined
-  }
-
-  put(key: Uint8Array, value: Uint8Array): void {
-    this.writes.set(keyText(key), { type: 'put', key, value })
-  }
-
-  delete(key: Uint8Array): void {
-    this.writes.set(keyText(key), { type: 'delete', key })
-  }
-
-  change(topic: TopicState, partition: PartitionState, figures: Partial<PartitionFigures>): void {
-    this.changes.push({ topic, partition, figures })
-  }
-}
 
 export interface Request {
   /** Keys that the decision looks at. */
   readonly reads: readonly Uint8Array[]
-  /** Rough size, to bound a commit. */
-  readonly bytes: number
   /** Decides synchronously, in order; throwing refuses the request and writes nothing. */
   decide(stage: Stage, now: number): void
   /** Called when it is durable, in the turn in which it becomes visible; must not throw. */
   committed?(): void
 }
 
-interface Queued extends Request {
+interface Queued {
+  readonly request: Request
   resolve(): void
   reject(error: unknown): void
 }
 
+/** A commit is not gathered beyond it. */
 const maxCommitBytes = 8_000_000
+/** A commit of this size is worth an fsync of its own: it starts at once, and the next is gathered meanwhile. */
+const promptBytes = 32_000
+/** With so many commits waiting, requests queue instead of being decided. */
+const maxPending = 3
+const maxPrefetched = 1_000
 
 /**
- * The one place where things are put in order. Requests that wait while a commit is in flight go into the next,
- * so that one fsync serves all; each is decided against everything before it.
+ * The one place where things are put in order. Each request is decided synchronously against everything decided before
+ * it, durable or not; what comes in while a commit is in flight goes into the next, so that one fsync serves all.
+ * Speculating is safe because a failed write fences: nothing decided after it can become durable.
  */
 export class Sequencer {
   /** Number of the last durable commit. */
   commits = 0
+  readonly recent = new RecentWrites(this)
   readonly #storage: Storage
   readonly #durability: Durability
   readonly #now: () => number
+  readonly #tail = new Tail()
+  /** Waits for stored values, in order; while there is something here, nothing overtakes it. */
   #queue: Queued[] = []
-  #running: Promise<void> | undefined
+  #draining: Promise<void> | undefined
+  /** Decided and not durable: the first may be in flight, the last is being gathered. */
+  readonly #pending: Commit[] = []
+  #inFlight: Commit | undefined
+  #scheduled = false
+  /** Values of commits that became durable while stored values were fetched. */
+  readonly #retired = new Map<string, Uint8Array | undefined>()
+  #fetching = false
+  #progress: (() => void)[] = []
+  #failure: unknown
   #closed = false
-  readonly #snapshots = new Map<object, number>()
-  #recent: { commit: number; keys: readonly string[] }[] = []
 
   constructor(storage: Storage, durability: Durability, now: () => number) {
     this.#storage = storage
@@ -88,148 +63,206 @@ export class Sequencer {
     this.#now = now
   }
 
+  get pending(): readonly Commit[] {
+    return this.#pending
+  }
+
   submit(request: Request): Promise<void> {
-    if (this.#closed) return Promise.reject(new AegisError('LOG_CLOSED', 'the log is closed: open it again'))
+    if (this.#closed) return Promise.reject(closedError())
     return new Promise((resolve, reject) => {
-      this.#queue.push(Object.assign(Object.create(request) as Request, { resolve, reject }))
-      // One turn later: all that the caller publishes in this turn shares the commit.
-      this.#running ??= Promise.resolve().then(() => this.#run())
+      const queued = { request, resolve, reject }
+      if (request.reads.length === 0 && this.#free()) this.#decide(queued, undefined)
+      else this.#enqueue(queued)
     })
   }
 
   /** Writes what needs nothing read before. */
   write(decide: Request['decide']): Promise<void> {
-    return this.submit({ reads: [], bytes: 0, decide })
+    return this.submit({ reads: [], decide })
   }
 
-  /** Writes from now on are remembered until `release`, for `changedSince`. */
-  remember(owner: object): void {
-    this.#snapshots.set(owner, this.commits)
-  }
-
-  release(owner: object): void {
-    this.#snapshots.delete(owner)
-    const oldest = Math.min(...this.#snapshots.values())
-    this.#recent = this.#recent.filter(commit => commit.commit > oldest)
-  }
-
-  /** Whether a key that `matches` was written since the owner began to remember. */
-  changedSince(owner: object, matches: (key: string) => boolean): boolean {
-    const since = this.#snapshots.get(owner) ?? 0
-    return this.#recent.some(commit => commit.commit > since && commit.keys.some(matches))
+  /** An append of its own. To a topic that is not keyed it goes straight into the batch that is being gathered. */
+  append(
+    topic: TopicState,
+    records: OutgoingRecord | readonly OutgoingRecord[],
+    options: AppendOptions,
+  ): Promise<Receipt> {
+    if (this.#closed) return Promise.reject(closedError())
+    return new Promise((resolve, reject) => {
+      const receipt: { positions: Receipt['positions'] } = { positions: [] }
+      const done = (): void => resolve(receipt)
+      if (topic.config.keyed !== 'none' || (options.expected ?? 'any') !== 'any' || !this.#free()) {
+        const prepared = prepareAppend(topic, records, options)
+        const decide = (stage: Stage, now: number): void => {
+          receipt.positions = decideAppend(prepared, stage, now)
+        }
+        this.#enqueue({ request: { reads: prepared.reads, decide }, resolve: done, reject })
+        return
+      }
+      const list = checkedRecords(topic, records)
+      const commit = this.#gathering()
+      receipt.positions = decidePlain(topic, list, commit, this.#now())
+      commit.waiters.push({ committed: nothing, resolve: done, reject })
+      this.#schedule(commit)
+    })
   }
 
   /** What was submitted before is still written, nothing after. */
   async close(): Promise<void> {
     this.#closed = true
-    while (this.#running !== undefined) await this.#running
+    while (this.#draining !== undefined) await this.#draining
+    while (this.#pending.length > 0) await this.#oneCommit()
   }
 
-  async #run(): Promise<void> {
+  #free(): boolean {
+    return this.#draining === undefined && this.#pending.length <= maxPending
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued)
+    // One turn later: what is asked for in this turn is fetched together.
+    this.#draining ??= Promise.resolve().then(() => this.#drain())
+  }
+
+  async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      let bytes = 0
-      let count = 0
-      while (count < this.#queue.length && (count === 0 || bytes < maxCommitBytes)) bytes += this.#queue[count++]!.bytes
-      await this.#commit(this.#queue.splice(0, count))
+      while (this.#pending.length > maxPending) await this.#oneCommit()
+      const chunk = this.#queue.splice(0, maxPrefetched)
+      try {
+        const values = await this.#prefetch(chunk)
+        for (const queued of chunk) this.#decide(queued, values)
+      } catch (error) {
+        for (const queued of chunk) queued.reject(error)
+      }
+      this.#retired.clear()
     }
-    this.#running = undefined
+    this.#draining = undefined
   }
 
-  async #commit(requests: readonly Queued[]): Promise<void> {
-    const refused = new Map<Queued, unknown>()
+  async #prefetch(chunk: readonly Queued[]): Promise<Map<string, Uint8Array | undefined>> {
+    const keys = new Map<string, Uint8Array>()
+    for (const { request } of chunk) for (const key of request.reads) keys.set(keyText(key), key)
+    const values = new Map<string, Uint8Array | undefined>()
+    if (keys.size === 0) return values
+    this.#fetching = true
     try {
-      const writes = new Map<string, Operation>()
-      const touched = new Map<PartitionState, TopicState>()
-      const batches = new Map<TopicState, Map<number, BatchRecord[]>>()
-      const values = await this.#prefetch(requests)
-      const written = new Set<string>()
-      const now = this.#now()
-      for (const request of requests) {
-        const stage = new Stage(values, written)
-        try {
-          request.decide(stage, now)
-        } catch (error) {
-          refused.set(request, error)
-          continue
-        }
-        for (const [id, operation] of stage.writes) {
-          writes.set(id, operation)
-          written.add(id)
-          values.set(id, operation.type === 'put' ? operation.value : undefined)
-        }
-        for (const { topic, partition, figures } of stage.changes) {
-          partition.decided = { ...partition.decided, ...figures }
-          touched.set(partition, topic)
-        }
-        for (const { topic, partition, record } of stage.appends) {
-          touched.set(topic.partitions[partition]!, topic)
-          let partitions = batches.get(topic)
-          if (partitions === undefined) batches.set(topic, (partitions = new Map()))
-          const records = partitions.get(partition)
-          if (records === undefined) partitions.set(partition, [record])
-          else records.push(record)
-        }
-      }
-      const operations = [...writes.values()]
-      for (const [topic, partitions] of batches) {
-        for (const [partition, records] of partitions) operations.push(this.#batch(topic, partition, records, now))
-      }
-      const ends = [...touched].map(([partition, topic]) => {
-        partition.decided = { ...partition.decided, commit: this.commits + 1 }
-        const key = partitionKey(topic.config.id, partition.partition)
-        operations.push({ type: 'put', key, value: encodeFigures(partition.decided) })
-        return { topic, partition, figures: partition.decided, end: topic.nextOffset }
-      })
-      if (operations.length > 0) await this.#storage.commit(operations, { durability: this.#durability })
-      // From here to the last resolve nothing waits: everything of one commit shows at once.
-      this.commits++
-      if (this.#snapshots.size > 0) this.#recent.push({ commit: this.commits, keys: [...written] })
-      for (const { topic, partition, figures, end } of ends) {
-        partition.durable = figures
-        topic.endOffset = end
-        topic.wake()
-      }
+      const found = await this.#storage.getMany([...keys.values()])
+      let at = 0
+      for (const id of keys.keys()) values.set(id, found[at++])
+      return values
+    } finally {
+      this.#fetching = false
+    }
+  }
+
+  #lookup(id: string, fetched: ReadonlyMap<string, Uint8Array | undefined> | undefined): Uint8Array | undefined {
+    for (let at = this.#pending.length - 1; at >= 0; at--) {
+      const operation = this.#pending[at]!.writes.get(id)
+      if (operation !== undefined) return operation.type === 'put' ? operation.value : undefined
+    }
+    return this.#retired.has(id) ? this.#retired.get(id) : fetched?.get(id)
+  }
+
+  #decide(
+    { request, resolve, reject }: Queued,
+    fetched: ReadonlyMap<string, Uint8Array | undefined> | undefined,
+  ): void {
+    const now = this.#now()
+    const stage = new Stage(id => this.#lookup(id, fetched))
+    let refusal: { error: unknown } | undefined
+    try {
+      request.decide(stage, now)
     } catch (error) {
-      // The outcome of the write is unknown and the storage takes no more: every caller must hear of it.
-      for (const request of requests) request.reject(error)
+      stage.undo()
+      refusal = { error }
+    }
+    const commit = this.#gathering()
+    if (refusal === undefined) {
+      commit.apply(stage, now)
+      commit.waiters.push({ committed: () => request.committed?.(), resolve, reject })
+    } else {
+      // It may rest on something that is not durable yet, so it is reported when that is.
+      const { error } = refusal
+      commit.waiters.push({ committed: nothing, resolve: () => reject(error), reject })
+    }
+    this.#schedule(commit)
+  }
+
+  #gathering(): Commit {
+    const last = this.#pending.at(-1)
+    if (last !== undefined && last !== this.#inFlight && last.bytes < maxCommitBytes) return last
+    const commit = new Commit((last?.number ?? this.commits) + 1)
+    this.#pending.push(commit)
+    return commit
+  }
+
+  #schedule(commit: Commit): void {
+    if (this.#inFlight !== undefined) return
+    if (commit.bytes >= promptBytes) {
+      this.#start()
       return
     }
-    for (const request of requests) {
-      if (refused.has(request)) {
-        request.reject(refused.get(request))
-        continue
+    if (this.#scheduled) return
+    this.#scheduled = true
+    // One turn later: all that is asked for in this turn shares the commit.
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#start()
+    })
+  }
+
+  #start(): void {
+    const commit = this.#pending[0]
+    if (this.#inFlight !== undefined || commit === undefined) return
+    this.#inFlight = commit
+    void this.#write(commit)
+  }
+
+  /** Never rejects: who waits for the commit hears of its failure. */
+  async #write(commit: Commit): Promise<void> {
+    try {
+      if (this.#failure !== undefined) throw this.#failure
+      const operations = commit.finish(this.#now())
+      // Waits in any case: who waits for the commit before must hear of it first.
+      await (operations.length > 0 ? this.#storage.commit(operations, { durability: this.#durability }) : undefined)
+    } catch (error) {
+      this.#failure ??= new AegisError(
+        'STORAGE_FENCED',
+        'an earlier write of the log failed and its outcome is unknown: close the log and open it again',
+        { cause: error },
+      )
+      this.#next()
+      for (const { reject } of commit.waiters) reject(error)
+      return
+    }
+    // From here to the last resolve nothing waits: everything of one commit shows at once.
+    this.commits = commit.number
+    this.recent.add(commit)
+    if (this.#fetching) {
+      for (const [id, operation] of commit.writes) {
+        this.#retired.set(id, operation.type === 'put' ? operation.value : undefined)
       }
-      request.committed?.()
-      request.resolve()
     }
+    commit.publish(this.#tail)
+    for (const { committed } of commit.waiters) committed()
+    this.#next()
+    for (const { resolve } of commit.waiters) resolve()
   }
 
-  async #prefetch(requests: readonly Request[]): Promise<Map<string, Uint8Array | undefined>> {
-    const keys = new Map<string, Uint8Array>()
-    for (const request of requests) for (const key of request.reads) keys.set(keyText(key), key)
-    if (keys.size === 0) return new Map()
-    const values = await this.#storage.getMany([...keys.values()])
-    return new Map([...keys.keys()].map((id, at) => [id, values[at]]))
+  /** The disk goes on while those who waited are told. */
+  #next(): void {
+    this.#pending.shift()
+    this.#inFlight = undefined
+    this.#start()
+    const progress = this.#progress
+    this.#progress = []
+    for (const resolve of progress) resolve()
   }
 
-  #batch(topic: TopicState, partition: number, records: readonly BatchRecord[], now: number): Operation {
-    const first = records[0]!.offset
-    const last = records.at(-1)!
-    const state = topic.partitions[partition]!
-    const { endOffset, endOrdinal, bytes, appendTime } = state.decided
-    const time = Math.max(appendTime, now)
-    const encoded = encodeRecordBatch(records, { baseOffset: first })
-    const value = Buffer.allocUnsafe(envelopeBytes + encoded.length)
-    writeEnvelope(value, { previousEnd: endOffset, appendTime: time, commit: this.commits + 1, ordinal: endOrdinal })
-    value.set(encoded, envelopeBytes)
-    state.decided = {
-      ...state.decided,
-      endOffset: last.offset + 1,
-      endOrdinal: endOrdinal + records.length,
-      bytes: bytes + value.length,
-      newestTimestamp: last.timestamp,
-      appendTime: time,
-    }
-    return { type: 'put', key: batchKey(topic.config.id, partition, last.offset), value }
+  #oneCommit(): Promise<void> {
+    return new Promise(resolve => this.#progress.push(resolve))
   }
 }
+
+const nothing = (): void => undefined
+const closedError = (): AegisError => new AegisError('LOG_CLOSED', 'the log is closed: open it again')

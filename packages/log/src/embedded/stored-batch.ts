@@ -9,15 +9,18 @@ export interface Envelope {
   readonly commit: number
   /** How many records the partition had before this batch. */
   readonly ordinal: number
+  /** Whether all values are ASCII: then a reader makes their texts from one text of the whole batch. */
+  readonly ascii: boolean
 }
 
-export const envelopeBytes = 32
+export const envelopeBytes = 33
 
-export function writeEnvelope(into: Uint8Array, { previousEnd, appendTime, commit, ordinal }: Envelope): void {
+export function writeEnvelope(into: Uint8Array, { previousEnd, appendTime, commit, ordinal, ascii }: Envelope): void {
   writeU64(into, previousEnd, 0)
   writeU64(into, appendTime, 8)
   writeU64(into, commit, 16)
   writeU64(into, ordinal, 24)
+  into[32] = ascii ? 1 : 0
 }
 
 export const readEnvelope = (stored: Uint8Array): Envelope => ({
@@ -25,6 +28,7 @@ export const readEnvelope = (stored: Uint8Array): Envelope => ({
   appendTime: readU64(stored, 8),
   commit: readU64(stored, 16),
   ordinal: readU64(stored, 24),
+  ascii: stored[32] === 1,
 })
 
 /** How many records a stored batch has, from its header alone. */

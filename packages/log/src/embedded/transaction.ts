@@ -12,10 +12,12 @@ import type {
   Transaction,
 } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { decideAppend, type PreparedAppend, prepareAppend } from './append.ts'
+import { decideAppend, type PreparedAppend, type PreparedRecord, prepareAppend } from './append.ts'
 import type { GroupPositions } from './group-positions.ts'
 import { getKeyed, latestRange, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
-import { keyText, type Request, type Sequencer, type Stage } from './sequencer.ts'
+import type { ReadSet } from './recent-writes.ts'
+import type { Request, Sequencer } from './sequencer.ts'
+import { keyText, type Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
 
 const maxBytes = 16_000_000
@@ -38,8 +40,7 @@ export class EmbeddedTransaction implements Transaction {
   #snapshot: StorageSnapshot | undefined
   #ended = false
   #bytes = 0
-  readonly #readKeys = new Set<string>()
-  readonly #readRanges: { gte: string; lt: string }[] = []
+  readonly #reads = { keys: new Set<string>(), ranges: [] as { gte: string; lt: string }[] } satisfies ReadSet
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
   readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
   readonly #positions: (PositionCommit | DecidedPosition)[] = []
@@ -92,18 +93,18 @@ export class EmbeddedTransaction implements Transaction {
     const own = this.#own(state, key).at(-1)
     if (keyed === 'history') {
       if (own !== undefined) return (await this.history(topic, key)).at(-1)
-      this.#readKeys.add(keyText(headKey(id, key)))
+      this.#reads.keys.add(keyText(headKey(id, key)))
       return getKeyed(this.#reader(), state, key)
     }
     if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
-    this.#readKeys.add(keyText(latestKey(id, key)))
+    this.#reads.keys.add(keyText(latestKey(id, key)))
     return getKeyed(this.#reader(), state, key)
   }
 
   async history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     const state = this.#keyedTopic(topic)
     const head = headKey(state.config.id, key)
-    this.#readKeys.add(keyText(head))
+    this.#reads.keys.add(keyText(head))
     const reader = this.#reader()
     const [stored, records] = await Promise.all([reader.get(head), readHistory(reader, state, key, options)])
     const count = stored === undefined ? 0 : readU64(stored, 0)
@@ -115,7 +116,7 @@ export class EmbeddedTransaction implements Transaction {
   async *scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
     const state = this.#keyedTopic(topic)
     const range = latestRange(state, prefix)
-    this.#readRanges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
+    this.#reads.ranges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
     const rows = new Map<string, KeyedRecord>()
     for await (const record of scanLatest(this.#reader(), state, prefix)) rows.set(text(record.key!), record)
     for (const { prepared } of this.#appends) {
@@ -135,7 +136,7 @@ export class EmbeddedTransaction implements Transaction {
     const id = keyText(stateKey(space, key))
     const own = this.#state.get(id)
     if (own !== undefined) return own.value
-    this.#readKeys.add(id)
+    this.#reads.keys.add(id)
     return this.#reader().get(stateKey(space, key))
   }
 
@@ -146,7 +147,7 @@ export class EmbeddedTransaction implements Transaction {
     this.#check()
     const { gte, lt, skip } = stateRange(space, prefix)
     const [from, to] = [keyText(gte), keyText(lt)]
-    this.#readRanges.push({ gte: from, lt: to })
+    this.#reads.ranges.push({ gte: from, lt: to })
     const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
     for await (const entry of scanState(this.#reader(), space, prefix))
       entries.set(keyText(stateKey(space, entry[0])), entry)
@@ -164,7 +165,6 @@ export class EmbeddedTransaction implements Transaction {
     const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads)]
     const request: Request = {
       reads,
-      bytes: this.#bytes,
       decide: (stage, now) => this.#decide(stage, now),
       committed: () => this.#committed(),
     }
@@ -179,16 +179,13 @@ export class EmbeddedTransaction implements Transaction {
 
   async end(): Promise<void> {
     this.#ended = true
-    this.#host.sequencer.release(this)
+    this.#host.sequencer.recent.release(this)
     await this.#snapshot?.close()
     this.#snapshot = undefined
   }
 
   #decide(stage: Stage, now: number): void {
-    const read = (key: string): boolean =>
-      this.#readKeys.has(key) || this.#readRanges.some(range => key >= range.gte && key < range.lt)
-    const changed = this.#host.sequencer.changedSince(this, read) || [...stage.written].some(read)
-    if (this.#snapshot !== undefined && changed) {
+    if (this.#host.sequencer.recent.touched(this, this.#reads)) {
       throw new AegisError(
         'TRANSACTION_CONFLICT',
         'something that the transaction has read was changed before it could commit: run it again',
@@ -226,7 +223,7 @@ export class EmbeddedTransaction implements Transaction {
   #reader(): StorageReader {
     this.#check()
     if (this.#snapshot === undefined) {
-      this.#host.sequencer.remember(this)
+      this.#host.sequencer.recent.remember(this)
       this.#snapshot = this.#host.storage.snapshot()
     }
     return this.#snapshot
@@ -237,7 +234,7 @@ export class EmbeddedTransaction implements Transaction {
     return this.#host.state(name)
   }
 
-  #own(topic: TopicState, key: Uint8Array): OutgoingRecord[] {
+  #own(topic: TopicState, key: Uint8Array): PreparedRecord[] {
     const id = text(key)
     return this.#appends
       .filter(({ prepared }) => prepared.topic === topic)
@@ -245,9 +242,9 @@ export class EmbeddedTransaction implements Transaction {
   }
 
   // The offset of an own write is not known before the commit: -1.
-  #unnumbered(topic: TopicState, record: OutgoingRecord, key: Uint8Array, version: number): KeyedRecord {
+  #unnumbered(topic: TopicState, record: PreparedRecord, key: Uint8Array, version: number): KeyedRecord {
     const { name, partitions } = topic.config
-    const { value, headers = [], timestamp = this.#began, partition = partitionForKey(key, partitions) } = record
+    const { value, headers, timestamp = this.#began, partition = partitionForKey(key, partitions) } = record
     return { topic: name, partition, offset: -1, timestamp, key, value, headers, version }
   }
 

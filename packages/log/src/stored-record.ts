@@ -1,0 +1,161 @@
+import { At, invalid, noHeaders } from './batch/layout.ts'
+import type { Header, LogRecord } from './log.ts'
+
+/** The bytes of a stored batch, shared by its records. */
+export class BatchSource {
+  readonly bytes: Buffer
+  readonly #ascii: boolean
+  #text: string | undefined
+
+  constructor(bytes: Buffer, ascii: boolean) {
+    this.bytes = bytes
+    this.#ascii = ascii
+  }
+
+  /**
+   * The text of some bytes. Where all values are ASCII, one text of the whole batch is made once and cut up, which costs a
+   * fifth; the pieces keep it alive, so they are for being parsed, not for being kept.
+   */
+  text(start: number, end: number): string {
+    if (!this.#ascii) return this.bytes.toString('utf8', start, end)
+    this.#text ??= this.bytes.toString('latin1')
+    return this.#text.slice(start, end)
+  }
+
+  view(start: number, length: number): Uint8Array | null {
+    return length < 0 ? null : new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, length)
+  }
+}
+
+/** A record that lies in a batch: key, value and headers are made when they are asked for, as views of its bytes. */
+export class StoredRecord implements LogRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly #source: BatchSource
+  readonly #key: number
+  readonly #keyLength: number
+  readonly #value: number
+  readonly #valueLength: number
+
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    source: BatchSource,
+    key: number,
+    keyLength: number,
+    value: number,
+    valueLength: number,
+  ) {
+    this.topic = topic
+    this.partition = partition
+    this.offset = offset
+    this.timestamp = timestamp
+    this.#source = source
+    this.#key = key
+    this.#keyLength = keyLength
+    this.#value = value
+    this.#valueLength = valueLength
+  }
+
+  get key(): Uint8Array | null {
+    return this.#source.view(this.#key, this.#keyLength)
+  }
+
+  get value(): Uint8Array | null {
+    return this.#source.view(this.#value, this.#valueLength)
+  }
+
+  get headers(): readonly Header[] {
+    const { bytes } = this.#source
+    let at = this.#value + Math.max(0, this.#valueLength)
+    const next = (): number => {
+      let byte = bytes[at++]!
+      let bits = byte & 0x7f
+      for (let shift = 7; byte >= 0x80; shift += 7) {
+        byte = bytes[at++]!
+        bits |= (byte & 0x7f) << shift
+      }
+      return (bits >>> 1) ^ -(bits & 1)
+    }
+    const count = next()
+    if (count === 0) return noHeaders
+    return Array.from({ length: count }, () => {
+      const keyLength = next()
+      const key = bytes.toString('utf8', at, (at += keyLength))
+      const length = next()
+      const value = this.#source.view(at, length)
+      at += Math.max(0, length)
+      return { key, value }
+    })
+  }
+
+  /** The value as UTF-8 text to be parsed at once; `undefined` for a tombstone. */
+  valueText(): string | undefined {
+    const start = this.#value
+    return this.#valueLength < 0 ? undefined : this.#source.text(start, start + this.#valueLength)
+  }
+}
+
+/**
+ * The records of a stored batch from an offset on, below `end`, appended to `into`. The bytes are trusted: storage has
+ * checked them.
+ */
+export function readStoredRecords(
+  topic: string,
+  partition: number,
+  bytes: Buffer,
+  batchAt: number,
+  ascii: boolean,
+  from: number,
+  end: number,
+  into: LogRecord[],
+): void {
+  const source = new BatchSource(bytes, ascii)
+  const long = (at: number): number => bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
+  const baseOffset = long(batchAt + At.baseOffset)
+  const firstTimestamp = long(batchAt + At.firstTimestamp)
+  const count = bytes.readInt32BE(batchAt + At.count)
+  let at = batchAt + At.records
+  // Written out and not shared with `decodeRecordBatch`: this is the path of every message that is read.
+  const varint = (): number => {
+    let byte = bytes[at++]!
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
+    let bits = byte & 0x7f
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = bytes[at++]!
+      bits |= (byte & 0x7f) << shift
+    }
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+  for (let i = 0; i < count; i++) {
+    const size = varint()
+    const next = at + size
+    at++
+    const start = at
+    let timestamp = varint()
+    // A difference beyond 32 bits has more than four bytes as a rule.
+    timestamp = at - start <= 4 ? firstTimestamp + timestamp : farTimestamp(bytes, start, at, firstTimestamp)
+    const offset = baseOffset + varint()
+    const keyLength = varint()
+    const key = at
+    if (keyLength > 0) at += keyLength
+    const valueLength = varint()
+    const value = at
+    at = next
+    if (offset < from) continue
+    if (offset >= end) return
+    into.push(new StoredRecord(topic, partition, offset, timestamp, source, key, keyLength, value, valueLength))
+  }
+  if (at !== bytes.length)
+    throw invalid(`a stored batch of ${topic}/${partition} ends at ${at} of ${bytes.length} bytes`)
+}
+
+function farTimestamp(bytes: Buffer, start: number, end: number, first: number): number {
+  let bits = 0n
+  for (let i = end - 1; i >= start; i--) bits = (bits << 7n) | BigInt(bytes[i]! & 0x7f)
+  return Number(BigInt(first) + ((bits >> 1n) ^ -(bits & 1n)))
+}
