@@ -50,7 +50,7 @@ export class Sequencer {
   readonly #pending: Commit[] = []
   #inFlight: Commit | undefined
   #scheduled = false
-  /** Values of commits that became durable while stored values were fetched. */
+  /** Values of commits that became durable since stored values were asked for that are still to be decided on. */
   readonly #retired = new Map<string, Uint8Array | undefined>()
   #fetching = false
   #progress: (() => void)[] = []
@@ -128,12 +128,15 @@ export class Sequencer {
     while (this.#queue.length > 0) {
       while (this.#pending.length > maxPending) await this.#oneCommit()
       const chunk = this.#queue.splice(0, maxPrefetched)
+      // Until they are decided: a commit that becomes durable between the fetch and the decision makes its values stale.
+      this.#fetching = true
       try {
         const values = await this.#prefetch(chunk)
         for (const queued of chunk) this.#decide(queued, values)
       } catch (error) {
         for (const queued of chunk) queued.reject(error)
       }
+      this.#fetching = false
       this.#retired.clear()
     }
     this.#draining = undefined
@@ -144,15 +147,10 @@ export class Sequencer {
     for (const { request } of chunk) for (const key of request.reads) keys.set(keyText(key), key)
     const values = new Map<string, Uint8Array | undefined>()
     if (keys.size === 0) return values
-    this.#fetching = true
-    try {
-      const found = await this.#storage.getMany([...keys.values()])
-      let at = 0
-      for (const id of keys.keys()) values.set(id, found[at++])
-      return values
-    } finally {
-      this.#fetching = false
-    }
+    const found = await this.#storage.getMany([...keys.values()])
+    let at = 0
+    for (const id of keys.keys()) values.set(id, found[at++])
+    return values
   }
 
   #lookup(id: string, fetched: ReadonlyMap<string, Uint8Array | undefined> | undefined): Uint8Array | undefined {
