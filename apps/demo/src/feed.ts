@@ -60,7 +60,8 @@ export class Feed {
           const { flight, time } = entry
           tx.publish(flights, { key: flight.origin, payload: flight, timestamp: time })
         } else {
-          const headers = { reason: entry.reason, entry: String(entry.index) }
+          // Named as in the dead letters of groups, beside which they are stored.
+          const headers = { 'dead-letter-reason': entry.reason, 'dead-letter-entry': String(entry.index) }
           tx.publish(rejected, { payload: storable(entry.entry), headers })
         }
       }

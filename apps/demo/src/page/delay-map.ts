@@ -59,7 +59,7 @@ export class DelayMap {
         confine: true,
         backgroundColor: colour('panel'),
         borderColor: colour('line'),
-        textStyle: { color: colour('text'), fontSize: 13 },
+        textStyle: { color: colour('text'), fontSize: 13, fontFamily: fontFamily() },
         formatter: ({ name }: { name: string }) => this.#describe(name),
       },
       geo: {

@@ -62,7 +62,7 @@ export class HourlyChart {
         confine: true,
         backgroundColor: colour('panel'),
         borderColor: colour('line'),
-        textStyle: { color: colour('text'), fontSize: 13 },
+        textStyle: { color: colour('text'), fontSize: 13, fontFamily: fontFamily() },
         formatter: (points: readonly { dataIndex: number }[]) => this.#describe(starts[points[0]?.dataIndex ?? 0] ?? 0),
       },
       xAxis: {
