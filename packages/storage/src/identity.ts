@@ -1,5 +1,5 @@
 import { prefixed, seal, unseal } from './checksum.ts'
-import type { AbstractDatabase } from './open.ts'
+import type { Store } from './store.ts'
 
 /** Behind this byte are the storage's own keys, which no range shows. */
 export const internalPrefix = 0
@@ -9,8 +9,6 @@ export const userPrefix = 1
 /** Counts commits; rewritten by every commit, as its first operation. The verifier of the write-ahead logs reads it there. */
 export const counterKey = prefixed(internalPrefix, new Uint8Array())
 const databaseIdKey = prefixed(internalPrefix, Uint8Array.of(1))
-
-export const binary = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
 export function encodeCounter(counter: number): Uint8Array {
   const bytes = new Uint8Array(8)
@@ -23,28 +21,28 @@ export function decodeCounter(stored: Uint8Array): number {
   return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0))
 }
 
-/** Number of the last commit in the database, 0 when there is none. */
-export async function readCounter(db: AbstractDatabase): Promise<number> {
-  const stored = (await db.get(counterKey, binary)) as Uint8Array | undefined
+/** Number of the last commit in a store, 0 when there is none. */
+export async function readCounter(store: Store): Promise<number> {
+  const stored = await store.get(counterKey)
   return stored === undefined ? 0 : decodeCounter(stored)
 }
 
-/** Id and commit counter of a database; a new database gets an id. */
-export async function readIdentity(db: AbstractDatabase): Promise<{ databaseId: string; counter: number }> {
-  const stored = (await db.get(databaseIdKey, binary)) as Uint8Array | undefined
+/** Id and commit counter of a store; a new one gets an id. */
+export async function readIdentity(store: Store): Promise<{ databaseId: string; counter: number }> {
+  const stored = await store.get(databaseIdKey)
   if (stored !== undefined) {
-    return { databaseId: new TextDecoder().decode(unseal(databaseIdKey, stored)), counter: await readCounter(db) }
+    return { databaseId: new TextDecoder().decode(unseal(databaseIdKey, stored)), counter: await readCounter(store) }
   }
   const databaseId = crypto.randomUUID()
-  await writeIdentity(db, databaseId)
+  await writeIdentity(store, databaseId)
   return { databaseId, counter: 0 }
 }
 
-/** First write of a new database, synced: after it the database exists. */
-export async function writeIdentity(db: AbstractDatabase, databaseId: string): Promise<void> {
+/** First write of a new store, synced: after it the database exists. */
+export async function writeIdentity(store: Store, databaseId: string): Promise<void> {
   const operations = [
     { type: 'put' as const, key: counterKey, value: encodeCounter(0) },
     { type: 'put' as const, key: databaseIdKey, value: seal(databaseIdKey, new TextEncoder().encode(databaseId)) },
   ]
-  await db.batch(operations, { ...binary, sync: true } as object)
+  await store.write(operations, true)
 }

@@ -1,6 +1,7 @@
+export type { AbstractDatabase } from './abstract-store.ts'
 export type { StorageErrorCode } from './errors.ts'
 export { AegisError } from './errors.ts'
-export type { AbstractDatabase, LevelOptions } from './open.ts'
+export type { LevelOptions } from './open.ts'
 export { openAbstract, openLevel, openMemory } from './open.ts'
 export type {
   CommitOptions,

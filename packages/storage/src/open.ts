@@ -1,13 +1,8 @@
-import type { AbstractLevel } from 'abstract-level'
-
+import { type AbstractDatabase, abstractStore } from './abstract-store.ts'
 import { AegisError } from './errors.ts'
 import { readIdentity } from './identity.ts'
 import { SequencedStorage } from './sequenced-storage.ts'
 import type { Storage } from './storage.ts'
-
-/** Any database of the abstract-level family whose keys are ordered by bytes. */
-// biome-ignore lint/suspicious/noExplicitAny: any format, key and value type; the storage names its own encodings on every call
-export type AbstractDatabase = AbstractLevel<any, any, any>
 
 export interface LevelOptions {
   /** The folder of the database. It is created when it does not exist; it must be empty or a database of ours. */
@@ -48,5 +43,6 @@ export async function openMemory(): Promise<Storage> {
  */
 export async function openAbstract(db: AbstractDatabase): Promise<Storage> {
   await db.open()
-  return new SequencedStorage({ db, ...(await readIdentity(db)) })
+  const store = abstractStore(db)
+  return new SequencedStorage({ store, ...(await readIdentity(store)) })
 }

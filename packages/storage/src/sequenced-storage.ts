@@ -1,8 +1,7 @@
 import { checkedDurability, type StoredOperation, storedKey, storedOperation } from './arguments.ts'
-import { DatabaseReader, sizeOf } from './database-reader.ts'
+import { CheckedReader, sizeOf } from './checked-reader.ts'
 import { AegisError } from './errors.ts'
-import { binary, counterKey, encodeCounter } from './identity.ts'
-import type { AbstractDatabase } from './open.ts'
+import { counterKey, encodeCounter } from './identity.ts'
 import type {
   CommitOptions,
   Durability,
@@ -14,10 +13,11 @@ import type {
   StorageStatus,
 } from './storage.ts'
 import { closedError, storageFailure } from './storage-failure.ts'
+import type { Store } from './store.ts'
 
-/** An open database and what has to happen around its commits. */
+/** An open store and what has to happen around its commits. */
 export interface Medium {
-  readonly db: AbstractDatabase
+  readonly store: Store
   readonly databaseId: string
   /** Number of the last commit in it. */
   readonly counter: number
@@ -39,12 +39,12 @@ interface Waiting {
 /** Waiting commits are written together up to this size, so that one fsync serves them; more would only delay the first. */
 const groupBytes = 4 << 20
 
-/** A storage over an abstract-level database: one commit at a time, in call order, fenced by the first failure. */
+/** A storage over a store: one commit at a time, in call order, fenced by the first failure. */
 export class SequencedStorage implements Storage {
   readonly databaseId: string
   readonly #medium: Medium
-  readonly #db: AbstractDatabase
-  readonly #reader: DatabaseReader
+  readonly #store: Store
+  readonly #reader: CheckedReader
   #status: StorageStatus = 'open'
   #counter: number
   #waiting: Waiting[] = []
@@ -55,10 +55,10 @@ export class SequencedStorage implements Storage {
 
   constructor(medium: Medium) {
     this.#medium = medium
-    this.#db = medium.db
+    this.#store = medium.store
     this.databaseId = medium.databaseId
     this.#counter = medium.counter
-    this.#reader = new DatabaseReader(medium.db, () => this.#assertOpen())
+    this.#reader = new CheckedReader(medium.store, () => this.#assertOpen())
   }
 
   get status(): StorageStatus {
@@ -92,16 +92,12 @@ export class SequencedStorage implements Storage {
 
   snapshot(): StorageSnapshot {
     this.#assertOpen()
-    const snapshot = this.#db.snapshot()
+    const snapshot = this.#store.snapshot()
     let open = true
-    const reader = new DatabaseReader(
-      this.#db,
-      () => {
-        this.#assertOpen()
-        if (!open) throw closedError('snapshot')
-      },
-      snapshot,
-    )
+    const reader = new CheckedReader(snapshot, () => {
+      this.#assertOpen()
+      if (!open) throw closedError('snapshot')
+    })
     const close = async () => {
       open = false
       await snapshot.close()
@@ -128,9 +124,8 @@ export class SequencedStorage implements Storage {
     this.#assertOpen()
     const from = storedKey(start)
     const to = storedKey(end)
-    const db = this.#db as AbstractDatabase & { approximateSize?: (...args: unknown[]) => Promise<number> }
     try {
-      return (await db.approximateSize?.(from, to, binary)) ?? 0
+      return await this.#store.approximateSize(from, to)
     } catch (error) {
       throw storageFailure(error, 'Measuring a range')
     }
@@ -140,9 +135,8 @@ export class SequencedStorage implements Storage {
     this.#assertOpen()
     const from = storedKey(start)
     const to = storedKey(end)
-    const db = this.#db as AbstractDatabase & { compactRange?: (...args: unknown[]) => Promise<void> }
     try {
-      await db.compactRange?.(from, to, binary)
+      await this.#store.compact(from, to)
     } catch (error) {
       throw storageFailure(error, 'Compacting')
     }
@@ -164,7 +158,7 @@ export class SequencedStorage implements Storage {
       if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
     } finally {
       try {
-        await this.#db.close()
+        await this.#store.close()
       } finally {
         await this.#medium.release?.()
         this.#status = 'closed'
@@ -213,7 +207,7 @@ export class SequencedStorage implements Storage {
     const durability = group.some(commit => commit.durability === 'fsync') ? 'fsync' : 'buffered'
     this.#counter = counter
     this.#unflushed ||= durability === 'buffered'
-    await this.#db.batch(operations, { ...binary, sync: durability === 'fsync' } as object)
+    await this.#store.write(operations, durability === 'fsync')
     await this.#medium.committed?.(counter, durability)
   }
 

@@ -1,6 +1,5 @@
-import type { ClassicLevel } from 'classic-level'
-
-export type Database = ClassicLevel<Uint8Array, Uint8Array>
+import { abstractStore } from '../abstract-store.ts'
+import type { Store } from '../store.ts'
 
 /** Sustained over 3 GB with an fsync per commit: 84-94 MB/s with these sizes, 47 MB/s with the defaults (4 MB, 2 MB). */
 const fileBytes = 64 << 20
@@ -10,7 +9,7 @@ const fileBytes = 64 << 20
  *
  * `createIfMissing` is for new databases only: with it a lost CURRENT file makes LevelDB delete the old tables.
  */
-export async function openDatabase(folder: string, createIfMissing: boolean): Promise<Database> {
+export async function openDatabase(folder: string, createIfMissing: boolean): Promise<Store> {
   const { ClassicLevel } = await import('classic-level')
   const options = {
     keyEncoding: 'view',
@@ -20,7 +19,7 @@ export async function openDatabase(folder: string, createIfMissing: boolean): Pr
     writeBufferSize: fileBytes,
     maxFileSize: fileBytes,
   }
-  const db: Database = new ClassicLevel<Uint8Array, Uint8Array>(folder, options)
+  const db = new ClassicLevel<Uint8Array, Uint8Array>(folder, options)
   await db.open()
-  return db
+  return abstractStore(db)
 }

@@ -6,7 +6,8 @@ import { readCounter, writeIdentity } from '../identity.ts'
 import { SequencedStorage } from '../sequenced-storage.ts'
 import type { Storage } from '../storage.ts'
 import { storageFailure } from '../storage-failure.ts'
-import { type Database, openDatabase } from './database.ts'
+import type { Store } from '../store.ts'
+import { openDatabase } from './database.ts'
 import { holdFolder } from './guard.ts'
 import { Journal } from './journal.ts'
 import { findLoss, findShortage, lossError, requiredCounter } from './loss.ts'
@@ -40,7 +41,7 @@ async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise
   // For the message of a second opener only; the guard decides.
   await writeFile(join(folder, ownerFile), `${process.pid}\n`, { mode: 0o600 })
   const opened = marker?.state === 'ready' ? await openExisting(folder, marker, allowLoss) : await create(folder)
-  const { db, counter, databaseId } = opened
+  const { store, counter, databaseId } = opened
   let side: SideFile | undefined
   try {
     side = SideFile.open(folder, databaseId)
@@ -52,7 +53,7 @@ async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise
       await letGo()
     }
     const storage = new SequencedStorage({
-      db,
+      store,
       databaseId,
       counter,
       committed: (number, durability) => journal.committed(number, durability),
@@ -64,13 +65,13 @@ async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise
     return storage
   } catch (error) {
     side?.close()
-    await db.close()
+    await store.close()
     throw error
   }
 }
 
 interface Opened {
-  readonly db: Database
+  readonly store: Store
   readonly databaseId: string
   readonly counter: number
   readonly lossy: boolean
@@ -78,19 +79,19 @@ interface Opened {
 
 async function create(folder: string): Promise<Opened> {
   const marker = await beginCreation(folder)
-  const db = await openDatabase(folder, true)
+  const store = await openDatabase(folder, true)
   try {
-    await writeIdentity(db, marker.databaseId)
+    await writeIdentity(store, marker.databaseId)
     const side = SideFile.open(folder, marker.databaseId)
     side.write(0, 0)
     side.sync()
     side.close()
     await completeCreation(folder, marker)
   } catch (error) {
-    await db.close()
+    await store.close()
     throw error
   }
-  return { db, databaseId: marker.databaseId, counter: 0, lossy: false }
+  return { store, databaseId: marker.databaseId, counter: 0, lossy: false }
 }
 
 async function openExisting(folder: string, { databaseId }: Marker, allowLoss: boolean): Promise<Opened> {
@@ -106,16 +107,16 @@ async function openExisting(folder: string, { databaseId }: Marker, allowLoss: b
   const required = requiredCounter(acknowledged)
   let loss = await findLoss(folder, required)
   if (loss !== undefined && !allowLoss) throw lossError(folder, loss)
-  const db = await openDatabase(folder, false)
+  const store = await openDatabase(folder, false)
   try {
-    const counter = await readCounter(db)
+    const counter = await readCounter(store)
     loss ??= findShortage(counter, required)
-    if (loss === undefined) return { db, databaseId, counter, lossy: false }
+    if (loss === undefined) return { store, databaseId, counter, lossy: false }
     if (!allowLoss) throw lossError(folder, loss)
     process.emitWarning(`Opened ${folder} although data is missing: ${loss.what}`, { code: 'AEGIS_STORAGE_LOSS' })
-    return { db, databaseId, counter: Math.max(counter, required), lossy: true }
+    return { store, databaseId, counter: Math.max(counter, required), lossy: true }
   } catch (error) {
-    await db.close()
+    await store.close()
     throw error
   }
 }

@@ -17,11 +17,11 @@ export async function readTableCounter(folder: string): Promise<number> {
       if (/^\d+\.(ldb|sst)$/.test(entry)) await link(from, to).catch(() => copyFile(from, to))
       else if (entry === 'CURRENT' || entry.startsWith('MANIFEST-')) await copyFile(from, to)
     }
-    const db = await openDatabase(probe, false)
+    const store = await openDatabase(probe, false)
     try {
-      return await readCounter(db)
+      return await readCounter(store)
     } finally {
-      await db.close()
+      await store.close()
     }
   } finally {
     await rm(probe, { recursive: true, force: true })

@@ -1,33 +1,25 @@
-import type { AbstractSnapshot } from 'abstract-level'
-
 import { storedKey, storedRange } from './arguments.ts'
 import { checksumBytes, unseal } from './checksum.ts'
 import { AegisError } from './errors.ts'
-import { binary } from './identity.ts'
-import type { AbstractDatabase } from './open.ts'
 import type { Entry, RangeOptions, StorageReader } from './storage.ts'
 import { storageFailure } from './storage-failure.ts'
+import type { StoredRange, StoreReader } from './store.ts'
 
-/** Reads a database, or a snapshot of it, and checks every value. */
-export class DatabaseReader implements StorageReader {
-  readonly #db: AbstractDatabase
-  readonly #options: object
+/** Reads a store, or a snapshot of it, and checks every value. */
+export class CheckedReader implements StorageReader {
+  readonly #store: StoreReader
   readonly #assertOpen: () => void
-  /** Entries asked for at once. LevelDB bounds them by bytes itself; others cannot. */
-  readonly #step: number
 
-  constructor(db: AbstractDatabase, assertOpen: () => void, snapshot?: AbstractSnapshot) {
-    this.#db = db
-    this.#options = snapshot === undefined ? binary : { ...binary, snapshot }
+  constructor(store: StoreReader, assertOpen: () => void) {
+    this.#store = store
     this.#assertOpen = assertOpen
-    this.#step = 'compactRange' in db ? 16_384 : 32
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.#assertOpen()
     const stored = storedKey(key)
     try {
-      const value = await this.#db.get(stored, this.#options)
+      const value = await this.#store.get(stored)
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -39,7 +31,7 @@ export class DatabaseReader implements StorageReader {
     if (!Array.isArray(keys)) throw new AegisError('STORAGE_INVALID', 'keys must be an array of Uint8Array')
     const stored = keys.map(storedKey)
     try {
-      const values: (Uint8Array | undefined)[] = await this.#db.getMany(stored, this.#options)
+      const values = await this.#store.getMany(stored)
       return values.map((value, i) => (value === undefined ? undefined : unseal(stored[i]!, value)))
     } catch (error) {
       throw storageFailure(error, 'Reading values')
@@ -49,11 +41,8 @@ export class DatabaseReader implements StorageReader {
   getSync(key: Uint8Array): Uint8Array | undefined {
     this.#assertOpen()
     const stored = storedKey(key)
-    if ((this.#db.supports as { getSync?: boolean }).getSync !== true) {
-      throw new AegisError('STORAGE_INVALID', 'This database cannot read synchronously; use get()')
-    }
     try {
-      const value: Uint8Array | undefined = this.#db.getSync(stored, this.#options)
+      const value = this.#store.getSync(stored)
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -65,20 +54,20 @@ export class DatabaseReader implements StorageReader {
     return this.#chunks(storedRange(options))
   }
 
-  async *#chunks({ chunkBytes, ...range }: ReturnType<typeof storedRange>): AsyncGenerator<readonly Entry[]> {
+  async *#chunks(range: StoredRange): AsyncGenerator<readonly Entry[]> {
     this.#assertOpen()
     let iterator
     try {
-      iterator = this.#db.iterator({ ...range, ...this.#options, highWaterMarkBytes: chunkBytes } as object)
+      iterator = this.#store.iterate(range)
       let chunk: Entry[] = []
       let bytes = 0
       for (;;) {
-        const found = (await iterator.nextv(this.#step)) as [Uint8Array, Uint8Array][]
+        const found = await iterator.next()
         for (const [key, value] of found) {
           bytes += key.length + value.length
           chunk.push([key.subarray(1), unseal(key, value)])
         }
-        if (found.length > 0 && bytes < chunkBytes) continue
+        if (found.length > 0 && bytes < range.chunkBytes) continue
         if (chunk.length > 0) yield chunk
         if (found.length === 0) return
         chunk = []

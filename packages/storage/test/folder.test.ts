@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openLevel, openMemory, type Storage } from '../src/index.ts'
+import { openLevel } from '../src/index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (value: Uint8Array | undefined): string | undefined => value && Buffer.from(value).toString()
@@ -12,53 +12,6 @@ beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'aegis-storage-'))
 })
 afterEach(() => rm(dataDir, { recursive: true, force: true }))
-
-describe.each([
-  ['memory', () => openMemory()],
-  ['LevelDB', () => openLevel({ dataDir })],
-] as const)('any storage: %s', (_name, open: () => Promise<Storage>) => {
-  it('applies a commit whole and reads it back', async () => {
-    await using storage = await open()
-    await storage.commit([
-      { type: 'put', key: bytes('a'), value: bytes('1') },
-      { type: 'put', key: bytes('b'), value: new Uint8Array() },
-    ])
-    await storage.commit([{ type: 'delete', key: bytes('a') }])
-    expect(await storage.getMany([bytes('a'), bytes('b')])).toEqual([undefined, Buffer.alloc(0)])
-    expect(text(storage.getSync(bytes('b')))).toBe('')
-  })
-
-  it('lists a range in byte order, in both directions and with a limit', async () => {
-    await using storage = await open()
-    const keys = ['\u00ff', 'a', 'b\0', 'b', 'c']
-    await storage.commit(keys.map(key => ({ type: 'put', key: bytes(key), value: bytes(key) })))
-    const list = async (options: object): Promise<string[]> => {
-      const found: string[] = []
-      for await (const chunk of storage.range(options)) found.push(...chunk.map(([key]) => Buffer.from(key).toString()))
-      return found
-    }
-    expect(await list({})).toEqual(['a', 'b', 'b\0', 'c', '\u00ff'])
-    expect(await list({ gt: bytes('a'), lt: bytes('c') })).toEqual(['b', 'b\0'])
-    expect(await list({ reverse: true, limit: 2 })).toEqual(['\u00ff', 'c'])
-  })
-
-  it('keeps a snapshot as it was', async () => {
-    await using storage = await open()
-    await storage.commit([{ type: 'put', key: bytes('k'), value: bytes('old') }])
-    await using snapshot = storage.snapshot()
-    await storage.commit([{ type: 'put', key: bytes('k'), value: bytes('new') }])
-    expect([text(await snapshot.get(bytes('k'))), text(await storage.get(bytes('k')))]).toEqual(['old', 'new'])
-  })
-
-  it('finishes the commits that were called before close, and refuses those after it', async () => {
-    const storage = await open()
-    const before = storage.commit([{ type: 'put', key: bytes('k'), value: bytes('v') }])
-    await storage.close()
-    await before
-    await expect(storage.get(bytes('k'))).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
-    await expect(storage.commit([])).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
-  })
-})
 
 describe('a folder', () => {
   it('keeps what was committed, and its id, over a reopen', async () => {

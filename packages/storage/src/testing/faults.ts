@@ -1,0 +1,79 @@
+import { AegisError } from '../errors.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+/** What a storage asks of its disk. A commit is one write; a `getMany` and a step of a range are one read each. */
+export type DiskOperation = 'read' | 'write'
+
+/** What became of a write that failed; its caller sees an error every time. */
+export type FailedWrite =
+  /** Nothing of it is there: the disk was full. */
+  | 'refused'
+  /** All of it is there: only the answer was an error, as after a failed fsync. */
+  | 'stored'
+  /** One of the two, by the seed. */
+  | 'either'
+  /** The first part of its operations is there. No sound disk under LevelDB does this; it shows whether a test can fail. */
+  | 'torn'
+
+export interface Fault {
+  /** What counts towards `at`. Default `'write'`. */
+  operation?: DiskOperation | 'any'
+  /** Which one fails: 1, the default, is the next. */
+  at?: number
+  /** Whether every later one fails too. Default false. */
+  repeat?: boolean
+  /** Default `'refused'`. */
+  outcome?: FailedWrite
+}
+
+/** Decides which operations fail and how long they take. */
+export class Faults {
+  readonly #random: SeededRandom
+  #planned: { operation: DiskOperation | 'any'; left: number; repeat: boolean; outcome: FailedWrite }[] = []
+  #maxTurns = 0
+
+  constructor(random: SeededRandom) {
+    this.#random = random
+  }
+
+  plan({ operation = 'write', at = 1, repeat = false, outcome = 'refused' }: Fault): void {
+    if (!(Number.isSafeInteger(at) && at > 0)) {
+      throw new AegisError('STORAGE_INVALID', `at must be a whole number from 1 on, not ${String(at)}`)
+    }
+    this.#planned.push({ operation, left: at, repeat, outcome })
+  }
+
+  delay(maxTurns: number): void {
+    this.#maxTurns = maxTurns
+  }
+
+  clear(): void {
+    this.#planned = []
+    this.#maxTurns = 0
+  }
+
+  /** What happens to the operation that now begins; undefined when it works. */
+  next(operation: DiskOperation): Exclude<FailedWrite, 'either'> | undefined {
+    let outcome: FailedWrite | undefined
+    for (const fault of this.#planned) {
+      if (fault.operation !== 'any' && fault.operation !== operation) continue
+      fault.left--
+      if (fault.left === 0 || (fault.left < 0 && fault.repeat)) outcome ??= fault.outcome
+    }
+    this.#planned = this.#planned.filter(({ left, repeat }) => left > 0 || repeat)
+    return outcome === 'either' ? (this.#random.fraction() < 0.5 ? 'refused' : 'stored') : outcome
+  }
+
+  /** Waits some turns of the event loop. */
+  async wait(): Promise<void> {
+    if (this.#maxTurns === 0) return
+    for (let turns = this.#random.integer(this.#maxTurns + 1); turns > 0; turns--) {
+      await new Promise<void>(resolve => setImmediate(resolve))
+    }
+  }
+}
+
+/** The error of an operation that was made to fail, as the operating system would word it. */
+export function injectedError(operation: DiskOperation): Error {
+  return Object.assign(new Error(`EIO: i/o error, ${operation} (injected)`), { code: 'EIO' })
+}

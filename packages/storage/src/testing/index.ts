@@ -1,0 +1,5 @@
+export { storageConformance } from './conformance/conformance.ts'
+export type { Expectation, StorageLocation, TestRunner } from './conformance/runner.ts'
+export type { DiskOperation, FailedWrite, Fault } from './faults.ts'
+export { FaultyDisk, type FaultyDiskOptions } from './faulty-disk.ts'
+export { type SeededRandom, seededRandom } from './seeded-random.ts'
