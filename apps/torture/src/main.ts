@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { faultTorture } from './fault-torture.ts'
 import { PowerCut } from './power-cut.ts'
 import { torture } from './torture.ts'
 
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '1' },
     durability: { type: 'string', default: 'fsync' },
+    faults: { type: 'boolean', default: false },
     'power-cut': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -21,6 +23,15 @@ const powerCut = values['power-cut'] ? await PowerCut.prepare() : undefined
 if (values['power-cut'] && powerCut === undefined) throw new Error('--power-cut needs Linux and gcc')
 let failed = false
 for (let round = 0; round < Number(values.rounds); round++) {
+  if (values.faults) {
+    const seed = Number(values.seed) + round
+    const result = await faultTorture({ seed, rounds: Number(values.kills) })
+    const { anomalies, ...figures } = result
+    console.log(`${JSON.stringify(figures)} anomalies: ${anomalies.length}`)
+    for (const { name, example } of anomalies.slice(0, 20)) console.error(`  ${name}: ${example}`)
+    failed ||= anomalies.length > 0
+    continue
+  }
   const dataDir = await mkdtemp(join(tmpdir(), 'aegis-torture-'))
   const seed = Number(values.seed) + round
   const result = await torture({

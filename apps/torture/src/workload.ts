@@ -204,6 +204,8 @@ class Workload {
         // Before the copy: an assignment in the middle of it goes on behind the page, or finds what was committed.
         next.set(page.partition, page.nextOffset)
         const copying = this.#copy(process, page, member, begun)
+        // It is awaited below, unless leaving fails first: for the same reason, then.
+        copying.catch(() => undefined)
         // The last page is committed while the partitions are going to others: all of it in time, or none of it.
         if (pages === 0) await member.leave()
         if (!(await copying)) break

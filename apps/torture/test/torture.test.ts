@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { faultTorture } from '../src/fault-torture.ts'
 import { PowerCut } from '../src/power-cut.ts'
 import { torture } from '../src/torture.ts'
 
@@ -35,3 +36,16 @@ for (const durability of ['fsync', 'buffered'] as const) {
     }
   })
 }
+
+it('a log whose Nth write fails, for N = 1, 2, 3 …, shows no anomaly', { timeout: 300_000 }, async () => {
+  const seed = Math.floor(Math.random() * 1e9)
+  const { anomalies, records } = await faultTorture({ seed, rounds: 30 })
+  expect(anomalies.slice(0, 10), `seed ${seed}`).toEqual([])
+  expect(records).toBeGreaterThan(0)
+})
+
+it('a disk that keeps half of a commit is found out', { timeout: 300_000 }, async () => {
+  const results = await Promise.all([1, 2, 3].map(seed => faultTorture({ seed, rounds: 20, outcome: 'torn' })))
+  const names = new Set(results.flatMap(({ anomalies }) => anomalies.map(({ name }) => name)))
+  expect(names).toContain('torn-transaction')
+})
