@@ -58,6 +58,8 @@ function expectedRange(model: Model, { gte, gt, lte, lt, reverse, limit = Infini
   return (reverse === true ? within.reverse() : within).slice(0, limit as number)
 }
 
+type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
+
 async function check(reader: StorageReader, model: Model, options: Record<string, unknown> = {}) {
   const given = Object.entries(options).filter(([, option]) => option !== undefined)
   const stored = given.map(([name, option]) => [name, typeof option === 'string' ? bytes(option) : option])
@@ -68,7 +70,7 @@ async function check(reader: StorageReader, model: Model, options: Record<string
   expect(found).toEqual(expectedRange(model, options))
 }
 
-async function run(open: () => Promise<Storage>, steps: readonly fc.TypeOfArbitrary<typeof step>[], keeps: boolean) {
+async function run(open: () => Promise<Storage>, steps: readonly Step[], keeps: boolean) {
   let storage = await open()
   let model = new Map<string, string>()
   const snapshots: { view: StorageReader; model: Model }[] = []
