@@ -1,0 +1,64 @@
+import { openLog } from '@aegis/log'
+import { type Message, PubSub } from '@aegis/pubsub'
+import type { Handler } from '@aegis/subscription'
+import type { Benchmark } from './benchmark.ts'
+import { order } from './data.ts'
+import { measure, row } from './measure.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+
+/** Messages from storage against JSON.parse; groups by delivery. */
+export const consume: Benchmark = {
+  name: 'consume',
+  async run({ folder, size }) {
+    const dataDir = await folder()
+    const count = size(200_000)
+    {
+      await using log = await openLog({ dataDir })
+      await log.createTopic('orders')
+      await log.createTopic('out')
+      for (let from = 0; from < count; from += 1000) {
+        const records = Array.from({ length: 1000 }, (_, n) => ({ value: bytes(JSON.stringify(order(from + n))) }))
+        await log.append('orders', records)
+      }
+    }
+    // Opened again: nothing is in memory.
+    await using log = await openLog({ dataDir })
+    const pubsub = new PubSub(log)
+    const stored = Array.from({ length: 1000 }, (_, n) => Buffer.from(JSON.stringify(order(n))))
+    const total = log.endOffset('orders')
+    const bare = await measure(total, () => {
+      let sum = 0
+      for (let n = 0; n < total; n++) sum += JSON.parse((stored[n % 1000] ?? stored[0]!).toString('utf8')).amount
+      return sum
+    })
+    const read = await measure(total, async () => {
+      let [seen, sum] = [0, 0]
+      for await (const { payload } of await pubsub.subscribe('orders', { from: 'earliest', maxPollRecords: 1000 })) {
+        sum += payload.amount
+        if (++seen === total) break
+      }
+      return sum
+    })
+    const group = (delivery: 'at-least-once' | 'exactly-once') =>
+      measure(total, async run => {
+        const options = { groupId: `${delivery}-${run}`, from: 'earliest', delivery, maxPollRecords: 1000 } as const
+        const subscription = await pubsub.subscribe('orders', options)
+        let seen = 0
+        const handler: Handler<Message> = async ({ payload }, tx) => {
+          if (delivery === 'exactly-once') tx.append('out', { value: bytes(payload.id) })
+          else await log.append('out', { value: bytes(payload.id) })
+          if (++seen === total) void subscription.close()
+        }
+        // Side by side where each handler waits for its own output; one transaction holds many of the others anyway.
+        await subscription.run(handler, delivery === 'exactly-once' ? {} : { concurrency: 500, order: 'none' })
+      })
+    const atLeastOnce = await group('at-least-once')
+    const exactlyOnce = await group('exactly-once')
+    return [
+      row('consume JSON from storage, without a group', 'messages', read, 'bare JSON.parse', bare),
+      row('a group with one output a message, at least once', 'messages', atLeastOnce, 'bare JSON.parse', bare),
+      row('the same exactly once', 'messages', exactlyOnce, 'at least once', atLeastOnce),
+    ]
+  },
+}
