@@ -274,6 +274,8 @@ export interface Capabilities {
 /** A durable partitioned log: the narrow waist that everything in Aegis stands on. */
 export interface Log extends LogReader {
   readonly capabilities: Capabilities
+  /** How many commits were made since it was opened; all that waits shares one. */
+  readonly commits: number
   /**
    * Resolves also when the topic exists with the same settings.
    * @throws AegisError `TOPIC_EXISTS` when it exists with others, `LOG_INVALID` for a setting that is not allowed.

@@ -137,7 +137,7 @@ export class PubSub implements AsyncDisposable {
       this.#log,
       name,
       (record, { attempts, ack, nack }) => ({ ...decodeMessage(record, decode), attempts, ack, nack }),
-      { ...this.#consumer, ...options },
+      { ...this.#defaultsFor(options), ...options },
     )
     this.#subscriptions.add(subscription)
     subscription.onClose(() => this.#subscriptions.delete(subscription))
@@ -166,6 +166,13 @@ export class PubSub implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #defaultsFor({ delivery }: SubscriptionOptions): SubscriptionOptions {
+    // Whoever asks for exactly-once does not have to know that the default would not go with it.
+    if (delivery !== 'exactly-once') return this.#consumer
+    const { autoCommit: _, ...others } = this.#consumer
+    return others
   }
 
   #encode(name: string, topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): OutgoingRecord {

@@ -5,6 +5,7 @@ import { runningJobs, StreamProcessor, type StreamProcessorOptions } from '@aegi
 import { PubSub, type PubSubOptions } from '@aegis/pubsub'
 import { AegisError } from '@aegis/storage'
 import type { EngineOptions } from './engine-options.ts'
+import { type EngineStats, readStats } from './engine-stats.ts'
 import { type EngineTransaction, gather } from './engine-transaction.ts'
 import { openEngineLog } from './open-engine-log.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -26,6 +27,7 @@ export class StreamingEngine implements AsyncDisposable {
   /** `pubsub.subscribe` */
   readonly subscribe: PubSub['subscribe']
   readonly #cdc: CdcEngine | undefined
+  readonly #opened = Date.now()
   #closing: Promise<void> | undefined
 
   private constructor(log: Log, settings: Settings) {
@@ -80,6 +82,11 @@ export class StreamingEngine implements AsyncDisposable {
     })
   }
 
+  /** What a dashboard shows. Reads what the log has in memory, and the committed positions of the groups. */
+  stats(): Promise<EngineStats> {
+    return readStats(this.log, Date.now() - this.#opened)
+  }
+
   /** Ends processors and subscriptions, then closes the log. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -104,8 +111,10 @@ function cdcDisabled(): never {
   throw new AegisError('CDC_DISABLED', 'tables are turned off: set enabled = true under [streaming.cdc]')
 }
 
-function consumerDefaults({ maxPollRecords, autoCommit }: Settings): NonNullable<PubSubOptions['consumer']> {
+function consumerDefaults(settings: Settings): NonNullable<PubSubOptions['consumer']> {
+  const { maxPollRecords, autoCommit, sessionTimeout } = settings
   return {
+    ...(sessionTimeout !== undefined && { sessionTimeout }),
     ...(maxPollRecords !== undefined && { maxPollRecords }),
     ...(autoCommit !== undefined && { autoCommit }),
   }

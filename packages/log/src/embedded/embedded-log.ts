@@ -74,6 +74,10 @@ export class EmbeddedLog implements Log {
     this.#maintenance = new Maintenance(this, await this.#catalog.load())
   }
 
+  get commits(): number {
+    return this.sequencer.commits
+  }
+
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
     this.#check()
     return (await this.#catalog.create(name, options)).describe()
