@@ -21,7 +21,8 @@ console.log('started')
 
 const key = Buffer.from('next')
 for (;;) {
-  const next = Number(Buffer.from((await log.getState('feed', key)) ?? Buffer.from('0')).toString())
+  const stored = await log.getState('feed', key)
+  const next = stored === undefined ? 0 : Number(new TextDecoder().decode(stored))
   if (next >= Number(total)) break
   await log.transaction(tx => {
     const end = Math.min(next + 50, Number(total))
