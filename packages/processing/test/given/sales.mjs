@@ -5,4 +5,4 @@ const shops = ['paris', 'oslo', 'lima', '__proto__', 'x'.repeat(1000)]
  *
  * @param {number} n
  */
-export const saleAt = n => ({ n, shop: shops[(n * 7) % 5], amount: ((n * 31) % 97) / 10, time: n * 97_001 })
+export const saleAt = n => ({ n, shop: shops[(n * 7) % 5] ?? '', amount: ((n * 31) % 97) / 10, time: n * 97_001 })
