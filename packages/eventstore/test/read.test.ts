@@ -1,0 +1,100 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { EventStore, type ReadEventsOptions, type StoredEvent } from '../src/index.ts'
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+it('loading and reading, in both directions, between versions and with a limit, agree with slicing a list', async () => {
+  await using store = await EventStore.open({ memory: true })
+  for (let n = 0; n < 60; n += 3) {
+    await store.append(
+      'a',
+      [n, n + 1, n + 2].map(data => ({ type: 'e', data })),
+    )
+  }
+  const bound = fc.option(fc.nat(70), { nil: undefined })
+  const options = fc.record({
+    direction: fc.constantFrom('forwards' as const, 'backwards' as const),
+    from: bound,
+    to: bound,
+    limit: bound,
+  })
+  await fc.assert(
+    fc.asyncProperty(options, async ({ direction, from, to, limit }) => {
+      const versions = Array.from({ length: 60 }, (_, n) => n)
+      const [low, high] = direction === 'forwards' ? [from, to] : [to, from]
+      const between = versions.filter(n => n >= (low ?? 0) && n <= (high ?? 60))
+      const expected = (direction === 'forwards' ? between : between.reverse()).slice(0, limit)
+      const given = Object.fromEntries(
+        Object.entries({ direction, from, to, limit }).filter(([, value]) => value !== undefined),
+      ) as ReadEventsOptions
+      const data = (events: StoredEvent[]) => events.map(event => event.data)
+      expect(data(await store.load('a', given))).toEqual(expected)
+      expect(data(await collect(store.read('a', given)))).toEqual(expected)
+      expect(data(await store.transaction(tx => tx.load('a', given)))).toEqual(expected)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+it('reads all events by position in both directions, with filters', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const results = []
+  for (let n = 0; n < 1200; n++) {
+    results.push(store.append(`s-${n % 3}`, { type: n % 2 === 0 ? 'even' : 'odd', data: n }))
+  }
+  const positions = (await Promise.all(results)).map(({ position }) => position)
+  const all = await collect(store.readAll())
+  expect(all.map(event => event.data)).toEqual(Array.from({ length: 1200 }, (_, n) => n))
+  expect((await collect(store.readAll({ direction: 'backwards' }))).reverse()).toEqual(all)
+  const some = { streams: 's-1', types: ['odd'], from: positions[100]!, to: positions[110]! }
+  expect((await collect(store.readAll(some))).map(event => event.data)).toEqual([103, 109])
+  expect(await collect(store.readAll({ limit: 2, direction: 'backwards' }))).toEqual([all[1199], all[1198]])
+})
+
+it('a deleted stream is gone, begins anew with its versions going on, and not at all after a tombstone', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const e = { type: 'e', data: 1 }
+  await store.append('a', [e, e, e])
+  await expect(store.deleteStream('a', { expectedVersion: 1 })).rejects.toMatchObject({ code: 'VERSION_CONFLICT' })
+  await store.deleteStream('a', { expectedVersion: 2 })
+  expect(await store.load('a')).toEqual([])
+  await expect(store.append('a', e, { expectedVersion: 'stream-exists' })).rejects.toMatchObject({
+    details: { actual: 'no-stream' },
+  })
+  expect((await store.append('a', e, { expectedVersion: 'no-stream' })).version).toBe(3)
+  expect((await store.load('a')).map(event => event.version)).toEqual([3])
+  await store.deleteStream('a', { tombstone: true })
+  for (const expectedVersion of ['any', 'no-stream', 3] as const) {
+    await expect(store.append('a', e, { expectedVersion })).rejects.toMatchObject({ code: 'STREAM_TOMBSTONED' })
+  }
+  await expect(store.transaction(tx => tx.append('a', e))).rejects.toMatchObject({ code: 'STREAM_TOMBSTONED' })
+  expect((await store.append('b', e)).version).toBe(0)
+})
+
+it('truncated and retained streams show what is kept, in every way of reading', async () => {
+  await using store = await EventStore.open({ memory: true })
+  await store.append(
+    'a',
+    Array.from({ length: 10 }, (_, data) => ({ type: 'e', data })),
+  )
+  const seen = async () => {
+    const forwards = (await store.load('a')).map(event => event.version)
+    const backwards = (await collect(store.read('a', { direction: 'backwards' }))).map(event => event.version)
+    expect(backwards.reverse()).toEqual(forwards)
+    return forwards
+  }
+  await store.truncateStream('a', { before: 4 })
+  expect(await seen()).toEqual([4, 5, 6, 7, 8, 9])
+  await store.retainStream('a', { maxCount: 3 })
+  expect(await seen()).toEqual([7, 8, 9])
+  await store.append('a', { type: 'e', data: 10 })
+  expect(await seen()).toEqual([8, 9, 10])
+  await store.retainStream('a', { maxAge: 3_600_000 })
+  expect(await seen()).toEqual([4, 5, 6, 7, 8, 9, 10])
+  await expect(store.truncateStream('a', { before: 12 })).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+})
