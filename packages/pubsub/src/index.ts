@@ -1,5 +1,5 @@
 export type { Untyped } from '@aegis/log'
 export type { PubSubErrorCode } from './errors.ts'
-export type { OutgoingMessage, PublishResult } from './message.ts'
-export { type Message, PubSub, type PubSubOptions, type PubSubTransaction } from './pubsub.ts'
+export type { Message, OutgoingMessage, PublishResult } from './message.ts'
+export { PubSub, type PubSubOptions, type PubSubTransaction } from './pubsub.ts'
 export { type DefineTopicOptions, defineTopic, type Topic } from './topic.ts'

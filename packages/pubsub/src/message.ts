@@ -7,6 +7,7 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { Delivered, NackOptions } from '@aegis/subscription'
 
 /** A payload, or a tombstone for a key. */
 export type OutgoingMessage<T = Untyped> = {
@@ -29,8 +30,8 @@ export interface PublishResult {
   readonly timestamp: number
 }
 
-/** What a message says. */
-export interface ReceivedMessage<T = Untyped> extends PublishResult {
+/** A message as a subscription gives it. */
+export interface Message<T = Untyped> extends PublishResult {
   readonly key: string | null
   /** Without prototype; of equal names the last. All are in `record`. */
   readonly headers: Readonly<Record<string, string>>
@@ -38,6 +39,12 @@ export interface ReceivedMessage<T = Untyped> extends PublishResult {
   readonly payload: T
   /** As it is stored. */
   readonly record: LogRecord
+  /** Which delivery to the group this is: 1 for the first. */
+  readonly attempts: number
+  /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
+  ack(): void
+  /** Not done: it is delivered again after a while, or goes to the dead letters when it was refused often enough. */
+  nack(options?: NackOptions): void
 }
 
 const known: ReadonlySet<string> = new Set(['key', 'headers', 'partition', 'timestamp', 'payload', 'tombstone'])
@@ -91,18 +98,40 @@ function decodeHeaders({ headers }: LogRecord): Readonly<Record<string, string>>
   return decoded
 }
 
-/** A record as a message; `decode` says what its payload means. @throws AegisError what `decode` throws */
-export function decodeMessage<T>(record: LogRecord, decode: (record: LogRecord) => T): ReceivedMessage<T> {
-  const { topic, partition, offset, timestamp, key } = record
-  return {
-    topic,
-    partition,
-    offset,
-    timestamp,
-    key: key === null ? null : Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8'),
-    headers: decodeHeaders(record),
-    payload: decode(record),
-    record,
+/** A record that was delivered, as a message. A class, for an object spread together costs as much as decoding it. */
+export class DeliveredMessage<T> implements Message<T> {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: string | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly payload: T
+  readonly record: LogRecord
+  readonly attempts: number
+  readonly #delivered: Delivered
+
+  /** `decode` says what the payload means. @throws AegisError what `decode` throws */
+  constructor(record: LogRecord, delivered: Delivered, decode: (record: LogRecord) => T) {
+    const { key } = record
+    this.topic = record.topic
+    this.partition = record.partition
+    this.offset = record.offset
+    this.timestamp = record.timestamp
+    this.key = key === null ? null : Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8')
+    this.headers = decodeHeaders(record)
+    this.payload = decode(record)
+    this.record = record
+    this.attempts = delivered.attempts
+    this.#delivered = delivered
+  }
+
+  ack(): void {
+    this.#delivered.ack()
+  }
+
+  nack(options?: NackOptions): void {
+    this.#delivered.nack(options)
   }
 }
 

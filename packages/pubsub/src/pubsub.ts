@@ -14,26 +14,16 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type NackOptions, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import {
-  decodeMessage,
+  DeliveredMessage,
   decoderOf,
   encodeMessage,
+  type Message,
   type OutgoingMessage,
   type PublishResult,
-  type ReceivedMessage,
 } from './message.ts'
 import type { Topic } from './topic.ts'
-
-/** A message as a subscription gives it. */
-export interface Message<T = Untyped> extends ReceivedMessage<T> {
-  /** Which delivery to the group this is: 1 for the first. */
-  readonly attempts: number
-  /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
-  ack(): void
-  /** Not done: it is delivered again after a while, or goes to the dead letters when it was refused often enough. */
-  nack(options?: NackOptions): void
-}
 
 /** Publishing inside a transaction: all of it becomes visible with the transaction, or nothing does. */
 export interface PubSubTransaction {
@@ -136,7 +126,7 @@ export class PubSub implements AsyncDisposable {
     const subscription = await Subscription.open<Message<Out>>(
       this.#log,
       name,
-      (record, { attempts, ack, nack }) => ({ ...decodeMessage(record, decode), attempts, ack, nack }),
+      (record, delivered) => new DeliveredMessage(record, delivered, decode),
       { ...this.#defaultsFor(options), ...options },
     )
     this.#subscriptions.add(subscription)

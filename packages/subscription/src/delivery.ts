@@ -48,9 +48,14 @@ export class Delivery implements Delivered {
     this.#settling = settling
   }
 
-  // Functions of their own: users take them off the message.
-  ack = (): void => this.#settling.acknowledge(this)
-  nack = (options: NackOptions = {}): void => this.#settling.refuse(this, options)
+  // Functions that can be taken off it, made when they are asked for: most deliveries ask for one at most.
+  get ack(): () => void {
+    return () => this.#settling.acknowledge(this)
+  }
+
+  get nack(): (options?: NackOptions) => void {
+    return (options = {}) => this.#settling.refuse(this, options)
+  }
 
   /** Whether there is still something to be done with it here. */
   get open(): boolean {

@@ -31,6 +31,8 @@ export class TopicState {
     this.endOffset = this.nextOffset
   }
 
+  #description: TopicDescription | undefined
+
   get config(): TopicConfig {
     return this.#config
   }
@@ -38,6 +40,7 @@ export class TopicState {
   /** Takes other settings; partitions are only added. */
   alter(config: TopicConfig): void {
     this.#config = config
+    this.#description = undefined
     for (let partition = this.partitions.length; partition < config.partitions; partition++) {
       this.partitions.push(new PartitionState(partition))
     }
@@ -57,8 +60,18 @@ export class TopicState {
     for (const resolve of waiting) resolve()
   }
 
+  /** Made once for each configuration: every publish asks for it. Its `endOffset` is that of the moment it is read. */
   describe(): TopicDescription {
-    const { id: _, ...shown } = this.#config
-    return { ...shown, endOffset: this.endOffset }
+    if (this.#description === undefined) {
+      const { id: _, ...shown } = this.#config
+      const end = (): number => this.endOffset
+      this.#description = {
+        ...shown,
+        get endOffset() {
+          return end()
+        },
+      }
+    }
+    return this.#description
   }
 }
