@@ -184,7 +184,9 @@ export class Job implements AsyncDisposable {
         if (lastEnd !== undefined) this.#pipeline.watermark.advanceTo(lastEnd)
         return this.#closeWindows(next)
       } else {
-        await this.#wait(next)
+        // There is nothing else to do: if the last commit fails, it is told now and not with the next record.
+        await this.#committing
+        if (this.#log.endOffset(this.#source) <= end) await this.#wait(next)
       }
     }
   }
