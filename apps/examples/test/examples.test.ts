@@ -63,6 +63,17 @@ describe.concurrent('each example prints the same the second time as the first',
     ])
   })
 
+  it('stream-processing', async () => {
+    expect(await output('stream-processing')).toEqual([
+      'from minute 0: { totalPurchases: 2, totalAmount: 12 }',
+      'from minute 5: { totalPurchases: 1, totalAmount: 9 }',
+    ])
+  })
+
+  it('exactly-once', async () => {
+    expect(await output('exactly-once')).toEqual(['{ order: 1, due: 5 }', '{ order: 2, due: 7 }'])
+  })
+
   it('config', async () => {
     expect(await output('config')).toEqual([
       'orders stay 7 days',
