@@ -48,9 +48,15 @@ export class Committer {
 
   /**
    * Adds the window's position to a transaction, as it is when the transaction has its place in the order of commits,
-   * with `slots` acknowledged then: so commits side by side never undo one another.
+   * with `slots` acknowledged then: so commits side by side never undo one another. `together` has all windows of which
+   * the transaction acknowledges something.
    */
-  stage(tx: Transaction, window: PartitionWindow, slots: readonly number[]): void {
+  stage(
+    tx: Transaction,
+    window: PartitionWindow,
+    slots: readonly number[],
+    together: ReadonlyMap<PartitionWindow, unknown> = new Map([[window, slots]]),
+  ): void {
     const { member } = this
     tx.commitPosition({
       groupId: this.#groupId,
@@ -58,10 +64,12 @@ export class Committer {
       partition: window.partition,
       ...(member !== undefined && { member }),
       decide: () => {
-        if (window.released) {
+        // All of them before anything is marked: if a later one refused the commit, what was marked would stay so.
+        for (const { released, partition } of together.keys()) {
+          if (!released) continue
           throw new AegisError(
             'GENERATION_FENCED',
-            `partition ${window.partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
+            `partition ${partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
           )
         }
         for (const slot of slots) window.acknowledge(slot)

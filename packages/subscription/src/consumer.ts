@@ -76,6 +76,10 @@ export class Consumer<Item> implements Settling {
   refuse(delivery: Delivery, { delay, reason = 'refused' }: NackOptions): void {
     if (this.settings.delivery === 'at-most-once' || delivery.refused || !delivery.open) return
     const asked = delay === undefined ? undefined : duration('delay', delay)
+    if (delivery.inRun) {
+      delivery.refusal = { reason, ...(asked !== undefined && { delay: asked }) }
+      return
+    }
     const wait = this.failed(delivery, reason, asked)
     if (wait === undefined) return
     delivery.refused = true
@@ -93,6 +97,11 @@ export class Consumer<Item> implements Settling {
     if (wait > 0) window.postpone(slot, Date.now() + wait)
     this.intake.touched(window)
     return wait
+  }
+
+  /** As `failed`, when the handler of `run` has said so with `nack()`. */
+  failedBy(delivery: Delivery, { reason, delay }: NackOptions): number | undefined {
+    return this.failed(delivery, reason, delay === undefined ? undefined : duration('delay', delay))
   }
 
   /** Resolves when all dead letters on their way are durable. */

@@ -14,7 +14,7 @@ export interface Delivered {
   readonly attempts: number
   /** Done with it: it is not delivered to the group again. Without a group nothing happens. */
   ack(): void
-  /** Not done: it is delivered again, or goes to the dead letters when it was refused often enough. */
+  /** Not done, also when the handler of `run` returns: it is delivered again, or goes to the dead letters when it was refused often enough. */
   nack(options?: NackOptions): void
 }
 
@@ -39,6 +39,10 @@ export class Delivery implements Delivered {
   attempts = 0
   /** It was refused and waits for its next delivery. */
   refused = false
+  /** What the handler of `run` has said with `nack()`; taken up when it returns. `undefined` before that. */
+  refusal: NackOptions | undefined
+  /** `run` has it: what becomes of it is decided when its handler returns. */
+  inRun = false
   readonly #settling: Settling
 
   constructor(record: LogRecord, window: PartitionWindow, slot: number, settling: Settling) {
@@ -65,6 +69,7 @@ export class Delivery implements Delivered {
   /** One more delivery begins. */
   begin(): void {
     this.refused = false
+    this.refusal = undefined
     this.attempts = Math.max(this.attempts + 1, this.window.deliver(this.slot))
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Consumer } from './consumer.ts'
-import type { Delivery } from './delivery.ts'
+import type { Delivery, NackOptions } from './delivery.ts'
 import type { PartitionWindow } from './partition-window.ts'
 
 /** What a handler may take in one transaction, in milliseconds: enough to share a commit, too little to wait for. */
@@ -89,7 +89,7 @@ async function commitSome<Item>(
       if (!items.has(delivery)) items.set(delivery, consumer.item(delivery))
       const item = items.get(delivery)
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
-      if (item !== undefined) await handler(item, tx)
+      if (item !== undefined) await handleOne(handler, delivery, item, tx)
       slots.push(delivery.slot)
     }
     const handled = batch.slice(0, slots.length).filter(delivery => items.get(delivery) !== undefined)
@@ -103,6 +103,23 @@ async function commitSome<Item>(
     tx.onCommit(() => consumer.intake.touched(batch[0]!.window))
     return slots.length
   })
+}
+
+/** A handler that calls `nack()` wants nothing of what it has written: it is as if it had thrown. */
+async function handleOne<Item>(handler: Handler<Item>, delivery: Delivery, item: Item, tx: Transaction): Promise<void> {
+  delivery.inRun = true
+  delivery.refusal = undefined
+  await handler(item, tx)
+  if (delivery.refusal !== undefined) throw new Refused(delivery.refusal)
+}
+
+class Refused extends Error {
+  readonly refusal: NackOptions
+
+  constructor(refusal: NackOptions) {
+    super(refusal.reason)
+    this.refusal = refusal
+  }
 }
 
 async function handleAlone<Item>(
@@ -121,13 +138,16 @@ async function handleAlone<Item>(
       if (isFatal(error)) throw error
       // What others were doing is not the message's fault: it is no attempt, or a busy time would bury good messages.
       const conflict = AegisError.is(error, 'TRANSACTION_CONFLICT')
-      const wait = conflict ? 10 : consumer.failed(delivery, error)
+      const wait = conflict ? 10 : failed(consumer, delivery, error)
       if (wait === undefined) return
       if (!conflict) items.delete(delivery)
       if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
     }
   }
 }
+
+const failed = <Item>(consumer: Consumer<Item>, delivery: Delivery, error: unknown): number | undefined =>
+  error instanceof Refused ? consumer.failedBy(delivery, error.refusal) : consumer.failed(delivery, error)
 
 /** Another member has the partition: nothing of the transaction has happened, and it is handled there. */
 const isOver = (error: unknown, delivery: Delivery): boolean =>

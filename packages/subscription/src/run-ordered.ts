@@ -29,7 +29,9 @@ export async function runOrdered<Item>(
       if (closing.aborted || !delivery.open) return undefined
       const item = consumer.item(delivery)
       if (item === undefined) return undefined
+      delivery.inRun = true
       await handler(item)
+      if (delivery.refusal !== undefined && delivery.open) return consumer.failedBy(delivery, delivery.refusal)
       consumer.settle(delivery)
       return undefined
     } catch (error) {

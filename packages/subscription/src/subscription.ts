@@ -25,6 +25,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #closed = false
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #keepAlive: NodeJS.Timeout | undefined
 
   private constructor(consumer: Consumer<Item>) {
     this.#consumer = consumer
@@ -151,6 +152,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       await this.#consumer.buried()
       await intake.leave()
     } finally {
+      clearInterval(this.#keepAlive)
       this.#closed = true
       for (const callback of this.#callbacks.splice(0)) callback()
     }
@@ -168,6 +170,8 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       )
     }
     this.#active = true
+    // Nothing else does: a program that waits for its next message would end instead.
+    this.#keepAlive = setInterval(() => undefined, 2 ** 30)
   }
 
   async *#iterate(): AsyncGenerator<Item, void, undefined> {

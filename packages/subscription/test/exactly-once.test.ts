@@ -161,6 +161,31 @@ describe('acknowledging in a transaction of one’s own', () => {
   })
 })
 
+describe('a transaction over items of several partitions', () => {
+  it('that is refused because one was taken away acknowledges none of them', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    await log.append(
+      't',
+      ['a', 'b'].map((text, partition) => ({ value: bytes(text), partition })),
+    )
+    const member = await subscribe(log, options)
+    const loop = member[Symbol.asyncIterator]()
+    const items = [(await loop.next()).value!, (await loop.next()).value!].sort((a, b) => a.partition - b.partition)
+    const refused = log.transaction(async tx => {
+      for (const item of items) acknowledge(tx, item)
+      // Another member comes and goes: partition 1 is this member's again, but not as it was.
+      await (await subscribe(log, options)).close()
+    })
+    await expect(refused).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
+    await publish(log, 'c', 'd')
+    await loop.next()
+    await loop.return()
+    expect((await log.committed('g', 't', 0))?.offset).toBe(0)
+    expect((await log.committed('g', 't', 1))?.offset).toBe(1)
+  })
+})
+
 describe('a handler under another delivery', () => {
   it('is told that it has no transaction when it uses one', async () => {
     await using log = await given('a')

@@ -129,3 +129,31 @@ describe('a message that ends every process which gets it', () => {
     expect(await everything(log, 't.dead')).toEqual(['deadly'])
   })
 })
+
+describe('nack() in the handler of run', () => {
+  for (const delivery of ['at-least-once', 'exactly-once'] as const) {
+    it(`${delivery}: counts as a failed attempt, in order, and at last goes to the dead letters with its reason`, async () => {
+      await using log = await openLog({ memory: true })
+      await log.createTopic('t')
+      await publish(log, 'a', 'bad', 'b')
+      const seen: string[] = []
+      const subscription = await subscribe(log, { ...earliest, delivery, maxAttempts: 3 })
+      await subscription.run(
+        ({ text, attempts, nack }) => {
+          seen.push(`${text}${attempts}`)
+          if (text === 'a' && attempts === 1) nack()
+          if (text === 'bad') nack({ delay: 0, reason: 'not today' })
+          if (text === 'b') void subscription.close()
+        },
+        { order: 'partition' },
+      )
+      // Under exactly-once what shared a transaction with a refused message is handled again.
+      const last = seen.filter((entry, at) => seen.lastIndexOf(entry) === at)
+      expect(last).toEqual(['a1', 'a2', 'bad1', 'bad2', 'bad3', 'b1'])
+      expect(await deadLetters(log)).toMatchObject([
+        { value: 'bad', 'dead-letter-reason': 'not today', 'dead-letter-attempts': '3' },
+      ])
+      expect((await log.committed('g', 't', 0))?.offset).toBe(3)
+    })
+  }
+})
