@@ -1,7 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LogReader, Transaction } from '@aegis/log'
-import { AegisError } from '@aegis/storage'
 import { StreamingEngine } from '@aegis/streaming'
 import { demoError } from './errors.ts'
 import type { FlightsFile } from './flights-file.ts'
@@ -89,9 +88,4 @@ async function holdsTopics(engine: StreamingEngine): Promise<boolean> {
 
 function otherData(dataDir: string): string {
   return `--data-dir ${dataDir} holds data that the demo did not make: choose another folder`
-}
-
-/** Whether the storage refused because another process, or this one, has the folder open. */
-export function isLocked(error: unknown): boolean {
-  return AegisError.is(error, 'STORAGE_LOCKED')
 }

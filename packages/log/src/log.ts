@@ -1,4 +1,3 @@
-import type { Durability } from '@aegis/storage'
 import type { BatchRecord } from './batch/layout.ts'
 import type { Codec } from './codec.ts'
 
@@ -333,5 +332,3 @@ export interface Log extends LogReader {
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
-
-export type { Durability }

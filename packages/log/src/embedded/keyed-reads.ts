@@ -1,17 +1,6 @@
 import type { StorageReader } from '@aegis/storage'
 import { decodeRecordBatch } from '../batch/decode.ts'
-import {
-  afterPrefix,
-  escaped,
-  headKey,
-  historyKey,
-  latestKey,
-  readU64,
-  Space,
-  stateKey,
-  u32,
-  unescaped,
-} from '../keys.ts'
+import { afterPrefix, escaped, headKey, historyKey, latestKey, readU64, Space, stateKey, u32 } from '../keys.ts'
 import type { KeyedRecord, KeyHistoryOptions } from '../log.ts'
 import { keyedEntryBytes } from './append.ts'
 import type { TopicState } from './topic-state.ts'
@@ -77,9 +66,6 @@ export function latestRange(topic: TopicState, prefix: Uint8Array): { gte: Uint8
   const gte = Buffer.concat([Uint8Array.of(Space.latest), u32(topic.config.id), escaped(prefix).subarray(0, -2)])
   return { gte, lt: afterPrefix(gte) }
 }
-
-/** The record key inside a storage key of a `latest` topic. */
-export const latestRecordKey = (key: Uint8Array): Uint8Array => unescaped(key, 5)
 
 export async function* scanLatest(
   reader: StorageReader,
