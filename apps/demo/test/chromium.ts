@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
+import type { TestContext } from 'vitest'
 
 const candidates = [
   process.env['CHROMIUM_PATH'],
@@ -9,12 +10,18 @@ const candidates = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ]
 
-/** The browser that is installed, if there is one. */
-export const chromiumPath: string | undefined = [...candidates, chromium.executablePath()].find(
-  path => path !== undefined && path !== '' && existsSync(path),
-)
-
-/** Root may not use the sandbox. */
-export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
+/** Starts the browser that is installed. Without one the test is skipped with the reason; with `CI=true` it fails. Closed after the test. */
+export async function launchOrSkip(context: TestContext): Promise<Browser> {
+  const executablePath = [...candidates, chromium.executablePath()].find(
+    path => path !== undefined && path !== '' && existsSync(path),
+  )
+  if (executablePath === undefined) {
+    const missing = 'no Chromium is installed: set CHROMIUM_PATH'
+    if (process.env['CI'] === 'true') throw new Error(missing)
+    return context.skip(missing)
+  }
+  // Root may not use the sandbox.
+  const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
+  context.onTestFinished(() => browser.close())
+  return browser
 }

@@ -2,7 +2,7 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { chromiumPath, launch } from './chromium.ts'
+import { launchOrSkip } from './chromium.ts'
 import { DemoProcess, temporaryFolder } from './demo-process.ts'
 
 const number = async (page: Page, id: string): Promise<number> =>
@@ -11,51 +11,43 @@ const number = async (page: Page, id: string): Promise<number> =>
 it('the page shows the replay as it goes, on a laptop and on a phone, and asks nobody else', {
   timeout: 120_000,
 }, async context => {
-  if (chromiumPath === undefined) {
-    if (process.env['CI'] === 'true') throw new Error('no Chromium is installed: set CHROMIUM_PATH')
-    return context.skip('no Chromium is installed: set CHROMIUM_PATH')
-  }
+  const browser = await launchOrSkip(context)
   const folder = await temporaryFolder()
   const demo = new DemoProcess('--data-dir', join(folder, 'data'), '--port', '0', '--speed', '24')
   const [, url = ''] = await demo.said(/(http:\S+)/)
-  const browser = await launch(chromiumPath)
-  try {
-    const complaints: string[] = []
-    const elsewhere: string[] = []
-    for (const [width, height] of [
-      [1440, 900],
-      [390, 844],
-    ] as const) {
-      const page = await browser.newPage({ viewport: { width, height } })
-      page.on('console', message => {
-        if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-      })
-      page.on('pageerror', error => complaints.push(error.message))
-      page.on('request', request => {
-        if (new URL(request.url()).host !== new URL(url).host) elsewhere.push(request.url())
-      })
-      await page.goto(url)
-      // All that is live changes: flights are counted, windows are closed, an alert comes, the clock goes on.
-      await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(0)
-      const before = await number(page, 'departures')
-      const clock = await page.locator('#clock').textContent()
-      await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(before)
-      await expect.poll(() => number(page, 'windows'), { timeout: 30_000 }).toBeGreaterThan(0)
-      await expect.poll(() => page.locator('#alerts li').count(), { timeout: 30_000 }).toBeGreaterThan(0)
-      expect(await page.locator('#clock').textContent()).not.toBe(clock)
-      expect(await page.locator('#groups').textContent()).toMatch(/operations[\s\S]*hourly-delays/)
-      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
-      for (const chart of ['map', 'hours']) {
-        const box = await page.locator(`#${chart} canvas`).first().boundingBox()
-        expect(box?.width, chart).toBeGreaterThan(width / 3)
-      }
-      await page.close()
+  const complaints: string[] = []
+  const elsewhere: string[] = []
+  for (const [width, height] of [
+    [1440, 900],
+    [390, 844],
+  ] as const) {
+    const page = await browser.newPage({ viewport: { width, height } })
+    page.on('console', message => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    })
+    page.on('pageerror', error => complaints.push(error.message))
+    page.on('request', request => {
+      if (new URL(request.url()).host !== new URL(url).host) elsewhere.push(request.url())
+    })
+    await page.goto(url)
+    // All that is live changes: flights are counted, windows are closed, an alert comes, the clock goes on.
+    await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(0)
+    const before = await number(page, 'departures')
+    const clock = await page.locator('#clock').textContent()
+    await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(before)
+    await expect.poll(() => number(page, 'windows'), { timeout: 30_000 }).toBeGreaterThan(0)
+    await expect.poll(() => page.locator('#alerts li').count(), { timeout: 30_000 }).toBeGreaterThan(0)
+    expect(await page.locator('#clock').textContent()).not.toBe(clock)
+    expect(await page.locator('#groups').textContent()).toMatch(/operations[\s\S]*hourly-delays/)
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+    for (const chart of ['map', 'hours']) {
+      const box = await page.locator(`#${chart} canvas`).first().boundingBox()
+      expect(box?.width, chart).toBeGreaterThan(width / 3)
     }
-    expect(complaints).toEqual([])
-    expect(elsewhere).toEqual([])
-  } finally {
-    await browser.close()
+    await page.close()
   }
+  expect(complaints).toEqual([])
+  expect(elsewhere).toEqual([])
   demo.child.kill('SIGINT')
   expect((await demo.ended).code).toBe(0)
 })
