@@ -7,7 +7,10 @@ export interface Context {
   size(count: number): number
 }
 
+/**
+ * What each file of `benchmarks/` exports as `benchmark`. `--only` takes the name of the file; it is run in a process of
+ * its own, so that neither memory nor compiled code of one shows in the figures of another.
+ */
 export interface Benchmark {
-  readonly name: string
   run(context: Context): Promise<Row[]>
 }

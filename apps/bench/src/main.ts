@@ -1,19 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Measures what is promised, and prints a table: `--only publish` (several times), `--quick`, `--json`.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { Benchmark, Context } from './benchmark.ts'
-import { consume } from './consume.ts'
-import { events } from './events.ts'
-import { jetstream } from './jetstream.ts'
-import { runs } from './measure.ts'
-import { memory } from './memory.ts'
-import { opening } from './opening.ts'
-import { publish } from './publish.ts'
+import { type Row, runs } from './measure.ts'
 import { table } from './table.ts'
-import { windows } from './windows.ts'
 
-const all: readonly Benchmark[] = [publish, consume, events, windows, opening, jetstream, memory]
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
@@ -21,30 +14,25 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const unknown = values.only?.find(name => !all.some(benchmark => benchmark.name === name))
+const files = await readdir(new URL('benchmarks/', import.meta.url))
+const all = files.filter(file => file.endsWith('.js')).map(file => file.slice(0, -3))
+const unknown = values.only?.find(name => !all.includes(name))
 if (unknown !== undefined) {
-  console.error(`--only ${unknown}: there are ${all.map(({ name }) => name).join(', ')}`)
+  console.error(`--only ${unknown}: there are ${all.join(', ')}`)
   process.exit(2)
 }
 
-const folders: string[] = []
-const context: Context = {
-  async folder() {
-    const folder = await mkdtemp(join(tmpdir(), 'aegis-bench-'))
-    folders.push(folder)
-    return folder
-  },
-  size: count => (values.quick ? Math.max(10, Math.round(count / 100)) : count),
-}
-const rows = []
-try {
-  for (const benchmark of all) {
-    if (values.only !== undefined && !values.only.includes(benchmark.name)) continue
-    console.error(`${benchmark.name} …`)
-    rows.push(...(await benchmark.run(context)))
-  }
-} finally {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+const rows: Row[] = []
+for (const name of values.only ?? all) {
+  console.error(`${name} …`)
+  const child = fork(new URL('run-one.js', import.meta.url), [name, ...(values.quick ? ['--quick'] : [])], {
+    // The table is all that comes out of this program.
+    stdio: ['ignore', 2, 'inherit', 'ipc'],
+    execArgv: ['--expose-gc'],
+  })
+  child.on('message', message => rows.push(...(message as Row[])))
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`benchmark ${name} failed`)
 }
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, Node ${process.version}, median of ${runs} runs`
 console.log(values.json ? JSON.stringify({ machine, rows }, null, 2) : `${machine}\n\n${table(rows)}`)

@@ -1,17 +1,20 @@
-/** One line of the table: what was done, how fast, and how fast what it is held against. */
+/** One line of the table: what was done, how well, and how well what it is held against. */
 export interface Row {
   readonly work: string
-  /** Units a second: the median of the runs, and the slowest. */
-  readonly perSecond: number
-  readonly slowest: number
+  /** Median of the runs, and the worst of them. */
+  readonly measured: number
+  readonly worst: number
+  /** Such as `messages/s`. */
   readonly unit: string
   readonly against: string
   readonly reference: number
-  /** `perSecond` by `reference`. */
+  /** Above 1 is better than the reference. */
   readonly ratio: number
+  /** The ratio that is promised. */
+  readonly goal?: number
 }
 
-/** Rates of several runs. */
+/** Rates of several runs, a second. */
 export interface Rate {
   readonly median: number
   readonly slowest: number
@@ -38,7 +41,23 @@ export async function measure(
   return { median: rates[rates.length >> 1] ?? 0, slowest: rates[0] ?? 0 }
 }
 
-export function row(work: string, unit: string, ours: Rate, against: string, reference: Rate): Row {
-  const { median: perSecond, slowest } = ours
-  return { work, unit, perSecond, slowest, against, reference: reference.median, ratio: perSecond / reference.median }
+/** A line of rates; `units` such as `messages`. */
+export function row(
+  work: string,
+  units: string,
+  { median, slowest }: Rate,
+  against: string,
+  reference: Rate,
+  goal?: number,
+): Row {
+  return {
+    work,
+    measured: median,
+    worst: slowest,
+    unit: `${units}/s`,
+    against,
+    reference: reference.median,
+    ratio: median / reference.median,
+    ...(goal !== undefined && { goal }),
+  }
 }

@@ -1,7 +1,7 @@
 import { openLog } from '@aegis/log'
 import { PubSub } from '@aegis/pubsub'
-import type { Benchmark } from './benchmark.ts'
-import { inFlight, order } from './data.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { inFlight, order } from '../data.ts'
 
 const megabytes = (): number => {
   globalThis.gc?.()
@@ -9,8 +9,7 @@ const megabytes = (): number => {
 }
 
 /** How much the process has grown after many messages, published and consumed; printed, for it is no rate. */
-export const memory: Benchmark = {
-  name: 'memory',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

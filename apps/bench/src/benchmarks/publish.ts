@@ -2,13 +2,12 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLog } from '@aegis/log'
 import { PubSub } from '@aegis/pubsub'
-import type { Benchmark } from './benchmark.ts'
-import { inFlight, order } from './data.ts'
-import { measure, type Row, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { inFlight, order } from '../data.ts'
+import { measure, type Row, row } from '../measure.ts'
 
 /** Messages one by one, acknowledged after fsync, against the serialisation alone; batches against a plain file. */
-export const publish: Benchmark = {
-  name: 'publish',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

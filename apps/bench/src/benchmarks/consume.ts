@@ -1,15 +1,14 @@
 import { openLog } from '@aegis/log'
 import { type Message, PubSub } from '@aegis/pubsub'
 import type { Handler } from '@aegis/subscription'
-import type { Benchmark } from './benchmark.ts'
-import { order } from './data.ts'
-import { measure, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { order } from '../data.ts'
+import { measure, row } from '../measure.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
 /** Messages from storage against JSON.parse; groups by delivery. */
-export const consume: Benchmark = {
-  name: 'consume',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     const dataDir = await folder()
     const count = size(200_000)

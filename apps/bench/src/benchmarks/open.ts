@@ -1,11 +1,10 @@
 import { openLog } from '@aegis/log'
 import { openLevel } from '@aegis/storage'
-import type { Benchmark } from './benchmark.ts'
-import { measure, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { measure, row } from '../measure.ts'
 
 /** Opening a log with many records against opening its storage alone. */
-export const opening: Benchmark = {
-  name: 'open',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     const dataDir = await folder()
     const total = size(2_000_000)

@@ -3,13 +3,12 @@ import { findPrograms, NatsServer } from '@aegis/nats-server'
 import { PubSub } from '@aegis/pubsub'
 import { jetstream as client, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import type { Benchmark } from './benchmark.ts'
-import { inFlight, order } from './data.ts'
-import { measure, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { inFlight, order } from '../data.ts'
+import { measure, row } from '../measure.ts'
 
 /** The same messages published to a JetStream server on this machine, where one is installed. */
-export const jetstream: Benchmark = {
-  name: 'jetstream',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     const [program] = await findPrograms()
     if (program === undefined) {

@@ -1,12 +1,11 @@
 import { EventStore } from '@aegis/eventstore'
 import { openLog } from '@aegis/log'
-import type { Benchmark } from './benchmark.ts'
-import { inFlight, order } from './data.ts'
-import { measure, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { inFlight, order } from '../data.ts'
+import { measure, row } from '../measure.ts'
 
 /** Appends and loads of event streams against the same serialisation alone. */
-export const events: Benchmark = {
-  name: 'events',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const store = new EventStore(log)

@@ -1,12 +1,11 @@
 import { openLog } from '@aegis/log'
 import { count, StreamProcessor, sum } from '@aegis/processing'
-import type { Benchmark } from './benchmark.ts'
-import { order } from './data.ts'
-import { measure, row } from './measure.ts'
+import type { Benchmark } from '../benchmark.ts'
+import { order } from '../data.ts'
+import { measure, row } from '../measure.ts'
 
 /** A windowed aggregation by key against a loop that parses the same JSON and keeps the same sums. */
-export const windows: Benchmark = {
-  name: 'windows',
+export const benchmark: Benchmark = {
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     await log.createTopic('orders', { partitions: 4 })
