@@ -10,6 +10,7 @@ import { root, sourceFiles, workspacePackages } from './workspace.mjs'
 const layers = [
   ['@aegis/storage'],
   ['@aegis/log'],
+  ['@aegis/log-jetstream'],
   ['@aegis/subscription'],
   ['@aegis/pubsub', '@aegis/cdc', '@aegis/eventstore', '@aegis/processing'],
   ['@aegis/streaming'],

@@ -53,7 +53,7 @@ async function json(log: Log): Promise<Outcome[]> {
   let records = 0
   const read = await timed('read and decode from storage', count * 3, async () => {
     records = 0
-    for (let from = 0; from < log.endOffset('json'); ) {
+    for (let from = 0; from < (await log.endOffset('json')); ) {
       const page = await log.read('json', 0, { from, maxRecords: 5_000 })
       for (const record of page.records) decodePayload('json', record)
       records += page.records.length

@@ -23,7 +23,7 @@ const job = await engine
 
 // Time goes on from one start of this program to the next: an hour for each event that was ever published.
 const minute = 60_000
-const noon = engine.log.topic('raw-events').endOffset * 60 * minute
+const noon = (await engine.log.endOffset('raw-events')) * 60 * minute
 await engine.publishMany('raw-events', [
   { key: 'ada', payload: { type: 'purchase', customer_id: 'ada', total: 5, created_at: noon } },
   { key: 'bob', payload: { type: 'visit', customer_id: 'bob', created_at: noon + minute } },

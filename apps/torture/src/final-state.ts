@@ -14,7 +14,7 @@ export async function readFinalState(log: Log): Promise<FinalState> {
   for (const { name, partitions: count } of topicsThere) {
     for (let partition = 0; partition < count; partition++) {
       const list: { offset: number; value: string }[] = []
-      for (let from = 0; from < log.endOffset(name); ) {
+      for (let from = 0; from < (await log.endOffset(name)); ) {
         const page = await log.read(name, partition, { from, maxRecords: 1000 })
         for (const { offset, value } of page.records) list.push({ offset, value: text(value) })
         from = page.nextOffset

@@ -31,7 +31,7 @@ export async function* readAll(
     throw invalid(`direction ${JSON.stringify(direction)}: give 'forwards' or 'backwards'`)
   const filter = eventFilter(options)
   const [low = 0, high = Infinity] = direction === 'forwards' ? [from, to] : [to, from]
-  const end = Math.min(high + 1, events.log.endOffset(eventsTopic))
+  const end = Math.min(high + 1, await events.log.endOffset(eventsTopic))
   const pages = direction === 'forwards' ? forwards(events, low, end) : backwards(events, low, end)
   let left = limit
   for await (const records of pages) {

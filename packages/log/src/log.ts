@@ -288,7 +288,8 @@ export interface Log extends LogReader {
   /** Deletes the topic with all records, indexes and group positions. */
   deleteTopic(name: string): Promise<void>
   /**
-   * A topic's settings, from memory: for those who must not wait.
+   * A topic's settings, from memory: for those who must not wait. What another process has done a moment ago may be missing:
+   * `describeTopic` asks, and from then on it is known here too.
    * @throws AegisError `TOPIC_UNKNOWN`
    */
   topic(name: string): TopicDescription
@@ -302,9 +303,9 @@ export interface Log extends LogReader {
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Promise<Receipt>
   read(topic: string, partition: number, options: ReadOptions): Promise<ReadResult>
   /** The next offset to read for what is appended to the topic from now on. */
-  endOffset(topic: string): number
+  endOffset(topic: string): Promise<number>
   /** The offset below which the records of a partition are gone. */
-  startOffset(topic: string, partition: number): number
+  startOffset(topic: string, partition: number): Promise<number>
   /** The first offset of a partition whose append time is at or after `time` (ms), or the end. */
   offsetForTime(topic: string, partition: number, time: number): Promise<number>
   follow(topic: string, options: FollowOptions): Follower

@@ -48,7 +48,7 @@ it('a member that has lost its partition is refused the whole transaction, outpu
     await first.leave()
   })
   await expect(late).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
-  expect(log.endOffset('out')).toBe(0)
+  expect(await log.endOffset('out')).toBe(0)
   expect(await log.committed('g', 't', 0)).toBeUndefined()
   await log.transaction(tx => tx.commitPosition({ ...position, offset: 2, member: second }))
   expect((await log.committed('g', 't', 0))?.offset).toBe(2)

@@ -51,7 +51,7 @@ describe('lag', () => {
     for (let i = 0; i < 10; i++, now += 50) await log.append('t', [{ value: bytes('a') }, { value: bytes('b') }])
     await log.runMaintenance()
     expect(await log.lag('g', 't')).toEqual([{ partition: 0, lag: 4 }])
-    expect(log.startOffset('t', 0)).toBe(16)
+    expect(await log.startOffset('t', 0)).toBe(16)
   })
 })
 

@@ -60,7 +60,7 @@ export class Job implements AsyncDisposable {
   #openWindows: number
   #end = 0
   #committing: Promise<void> = Promise.resolve()
-  #drainTo: number | undefined
+  #drainTo: Promise<number> | undefined
   #closing = false
   #wake = new AbortController()
   #watched = false
@@ -122,7 +122,7 @@ export class Job implements AsyncDisposable {
   }
 
   stats(): JobStats {
-    if (this.#status === 'running' || this.#status === 'draining') this.#end = this.#log.endOffset(this.#source)
+    if (this.#status === 'running' || this.#status === 'draining') this.#end = this.#log.topic(this.#source).endOffset
     const { recordsIn, recordsOut, late, watermark, position } = this.#progress
     const lag = Math.max(0, this.#end - position)
     return { recordsIn, recordsOut, late, watermark: watermark.current, openWindows: this.#openWindows, lag }
@@ -136,6 +136,8 @@ export class Job implements AsyncDisposable {
   drain(): Promise<void> {
     if (this.#status === 'running') {
       this.#drainTo = this.#log.endOffset(this.#source)
+      // The job awaits it, and fails with it.
+      this.#drainTo.catch(() => undefined)
       this.#status = 'draining'
       this.#wake.abort()
     }
@@ -173,7 +175,7 @@ export class Job implements AsyncDisposable {
     // A commit may have ended between the results of one watermark.
     await this.#closeWindows(next)
     while (!this.#closing) {
-      const end = this.#drainTo ?? this.#log.endOffset(this.#source)
+      const end = await (this.#drainTo ?? this.#log.endOffset(this.#source))
       this.#end = end
       const records = await this.#reader.next(end)
       if (records.length > 0) {
@@ -186,7 +188,7 @@ export class Job implements AsyncDisposable {
       } else {
         // There is nothing else to do: if the last commit fails, it is told now and not with the next record.
         await this.#committing
-        if (this.#log.endOffset(this.#source) <= end) await this.#wait(next)
+        if ((await this.#log.endOffset(this.#source)) <= end) await this.#wait(next)
       }
     }
   }

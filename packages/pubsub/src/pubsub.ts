@@ -90,12 +90,11 @@ export class PubSub implements AsyncDisposable {
   ): Promise<PublishResult> {
     // A plain function with one promise: an asynchronous one costs as much as encoding the message.
     try {
-      const name = nameOf(topic)
-      return this.#log
-        .append(name, this.#encode(name, topic, message))
-        .then(({ positions }) => resultOf(name, positions[0]!))
+      return this.#publishKnown(topic, message)
     } catch (error) {
-      return Promise.reject(error)
+      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) return Promise.reject(error)
+      // Another process may have created it a moment ago.
+      return this.#log.describeTopic(nameOf(topic)).then(() => this.#publishKnown(topic, message))
     }
   }
 
@@ -105,6 +104,7 @@ export class PubSub implements AsyncDisposable {
     messages: readonly OutgoingMessage<NoInfer<In>>[],
   ): Promise<PublishResult[]> {
     const name = nameOf(topic)
+    await this.#known(name)
     const records = this.#encodeAll(name, topic, messages)
     if (records.length === 0) return []
     const { positions } = await this.#log.append(name, records)
@@ -121,6 +121,7 @@ export class PubSub implements AsyncDisposable {
     options: SubscriptionOptions = {},
   ): Promise<Subscription<Message<Out>>> {
     const name = nameOf(topic)
+    await this.#known(name)
     const decode: (record: LogRecord) => Out =
       typeof topic === 'string' ? decoderOf(this.#log.topic(name)) : record => topic.decode(record)
     const subscription = await Subscription.open<Message<Out>>(
@@ -163,6 +164,23 @@ export class PubSub implements AsyncDisposable {
     if (delivery !== 'exactly-once') return this.#consumer
     const { autoCommit: _, ...others } = this.#consumer
     return others
+  }
+
+  #publishKnown(topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): Promise<PublishResult> {
+    const name = nameOf(topic)
+    return this.#log
+      .append(name, this.#encode(name, topic, message))
+      .then(({ positions }) => resultOf(name, positions[0]!))
+  }
+
+  /** What the log has in memory may lack a topic that another process has just created: then it is asked for. */
+  async #known(name: string): Promise<void> {
+    try {
+      this.#log.topic(name)
+    } catch (error) {
+      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) throw error
+      await this.#log.describeTopic(name)
+    }
   }
 
   #encode(name: string, topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): OutgoingRecord {

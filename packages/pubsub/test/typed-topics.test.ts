@@ -39,7 +39,7 @@ describe('a topic with a schema', () => {
     await expect(log.transaction(tx => pubsub.within(tx).publishMany(orders, list))).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
     })
-    expect(log.endOffset('orders')).toBe(0)
+    expect(await log.endOffset('orders')).toBe(0)
   })
 
   it('refuses a schema that answers asynchronously', async () => {

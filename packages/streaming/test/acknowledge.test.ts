@@ -18,7 +18,7 @@ it('a message is acknowledged in the transaction that holds what was made of it,
     }
   }
   await expect(attempt(true)).rejects.toThrow('on fire')
-  expect(engine.log.endOffset('invoices')).toBe(0)
+  expect(await engine.log.endOffset('invoices')).toBe(0)
   await attempt(false)
   await attempt(false)
   const invoices: number[] = []

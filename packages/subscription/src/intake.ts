@@ -40,7 +40,7 @@ export class Intake {
   static async open(log: Log, topic: string, settings: Settings, settling: Settling): Promise<Intake> {
     const intake = new Intake(log, topic, settings, settling)
     const { partitions } = await log.describeTopic(topic)
-    const end = log.endOffset(topic)
+    const end = await log.endOffset(topic)
     const { groupId } = settings
     if (groupId === undefined) {
       const all = Array.from({ length: partitions }, (_, partition) => partition)

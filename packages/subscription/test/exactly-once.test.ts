@@ -157,7 +157,7 @@ describe('acknowledging in a transaction of one’s own', () => {
       tx.append('out', { value: bytes('late') })
     })
     await expect(late).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
-    expect(log.endOffset('out')).toBe(0)
+    expect(await log.endOffset('out')).toBe(0)
   })
 })
 

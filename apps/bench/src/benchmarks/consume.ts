@@ -25,7 +25,7 @@ export const benchmark: Benchmark = {
     await using log = await openLog({ dataDir })
     const pubsub = new PubSub(log)
     const stored = Array.from({ length: 1000 }, (_, n) => Buffer.from(JSON.stringify(order(n))))
-    const total = log.endOffset('orders')
+    const total = await log.endOffset('orders')
     const bare = await measure(total, () => {
       let sum = 0
       for (let n = 0; n < total; n++) sum += JSON.parse((stored[n % 1000] ?? stored[0]!).toString('utf8')).amount

@@ -128,11 +128,11 @@ export class EmbeddedLog implements Log {
     return readRecords(this.storage, topic, partition, from, maxRecords)
   }
 
-  startOffset(name: string, partition: number): number {
+  async startOffset(name: string, partition: number): Promise<number> {
     return this.#partition(name, partition).partitions[partition]!.durable.startOffset
   }
 
-  endOffset(name: string): number {
+  async endOffset(name: string): Promise<number> {
     return this.state(name).endOffset
   }
 
