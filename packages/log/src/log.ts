@@ -328,6 +328,12 @@ export interface Log extends LogReader {
    * @throws AegisError `GROUP_ACTIVE` while it has members
    */
   resetGroup(groupId: string, topic: string, to: ResetTo): Promise<void>
+  /**
+   * Rewrites what is stored of a private key space, so that the values which were deleted from it or replaced are gone from
+   * the storage, and not only from reading. Without it they go when the storage gets to it by itself. Open transactions
+   * that began before the deletion keep them until they end.
+   */
+  compactState(space: string): Promise<void>
   /** Deletes what retention no longer keeps; runs in the background by itself. */
   runMaintenance(): Promise<void>
   close(): Promise<void>

@@ -30,7 +30,7 @@ import { offsetForTime, readBatches, readRecords } from './batch-reader.ts'
 import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
-import { getKeyed, readHistory, scanLatest, scanState } from './keyed-reads.ts'
+import { getKeyed, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
 import { Sequencer } from './sequencer.ts'
 import { TopicCatalog } from './topic-catalog.ts'
@@ -234,6 +234,20 @@ export class EmbeddedLog implements Log {
 
   scanState(space: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
     return scanState(this.storage, space, prefix)
+  }
+
+  async compactState(space: string): Promise<void> {
+    this.#check()
+    const { gte, lt } = stateRange(space, new Uint8Array())
+    // LevelDB rewrites a level only into a deeper one that has files: what lies deepest, deleted values among it, would
+    // stay as it is. A table that spans the range, of deletions of keys that nobody can have, lies above it then.
+    const below = gte.subarray(0, -1)
+    await this.storage.compact(below, lt)
+    await this.sequencer.write(stage => {
+      stage.delete(below)
+      stage.delete(lt)
+    })
+    await this.storage.compact(below, lt)
   }
 
   async runMaintenance(): Promise<void> {
