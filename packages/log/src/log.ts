@@ -123,12 +123,16 @@ export interface ReadOptions {
   from: number
   /** Default 500. */
   maxRecords?: number
+  /** Reading stops when the records have so many bytes; at least one is read. Default 16 MB. */
+  maxBytes?: number
 }
 
 export interface ReadResult {
   readonly records: readonly LogRecord[]
   /** Where to read on. */
   readonly nextOffset: number
+  /** What the records need in memory, or about as much: they are read in batches, and share the bytes of theirs. */
+  readonly bytes: number
 }
 
 /** A record of a key with its version: dense from 0 on `'history'` topics, the offset on `'latest'`. */
@@ -238,6 +242,8 @@ export interface FollowOptions {
   addedPartitions?: boolean
   /** Largest number of records of one `next()`. Default 500. */
   maxRecords?: number
+  /** One `next()` stops reading when the records have so many bytes; it gives at least one. Default 16 MB. */
+  maxBytes?: number
   signal?: AbortSignal
 }
 
@@ -273,6 +279,8 @@ export interface Capabilities {
 /** A durable partitioned log: the narrow waist that everything in Aegis stands on. */
 export interface Log extends LogReader {
   readonly capabilities: Capabilities
+  /** The time by the log's clock, in milliseconds since the epoch: of those who keep times with the log. */
+  now(): number
   /** How many commits were made since it was opened; all that waits shares one. */
   readonly commits: number
   /**

@@ -37,8 +37,17 @@ function decodeInto(
   }
 }
 
+/** What `readBatches` reads at most before it stops, after a whole batch. */
+export interface ReadLimits {
+  readonly maxRecords: number
+  readonly maxBytes: number
+}
+
+/** Enough for the fastest reader, and no more than is kept in memory for followers. */
+export const defaultMaxBytes = 16_000_000
+
 /**
- * The records from an offset on: whole batches until there are `maxRecords` or more. From memory when the tail goes back
+ * The records from an offset on: whole batches until there are `maxRecords` or `maxBytes` or more. From memory when the tail goes back
  * so far, else from storage.
  */
 export async function readBatches(
@@ -46,31 +55,34 @@ export async function readBatches(
   topic: TopicState,
   partition: number,
   wanted: number,
-  maxRecords: number,
+  { maxRecords, maxBytes }: ReadLimits,
 ): Promise<ReadResult> {
   // What retention took away may still be in the tail.
   const from = Math.max(wanted, topic.partitions[partition]!.durable.startOffset)
   // Taken before reading: everything below it is durable, so what the range does not show is not there.
   const end = topic.endOffset
   const records: LogRecord[] = []
+  let bytes = 0
   const tail = tailFrom(topic.partitions[partition]!, from)
   if (tail !== undefined) {
     for (const { stored, lastOffset } of tail) {
       decodeInto(topic, partition, stored, from, end, records)
-      if (records.length >= maxRecords) return { records, nextOffset: lastOffset + 1 }
+      bytes += stored.length
+      if (records.length >= maxRecords || bytes >= maxBytes) return { records, nextOffset: lastOffset + 1, bytes }
     }
     const next = tail.length === 0 ? from : tail.at(-1)!.lastOffset + 1
     const more = next < topic.partitions[partition]!.durable.endOffset
-    return { records, nextOffset: more ? next : Math.max(end, next) }
+    return { records, nextOffset: more ? next : Math.max(end, next), bytes }
   }
   for await (const entries of storage.range({ ...rangeFrom(topic, partition, from), chunkBytes })) {
     for (const [key, stored] of entries) {
       decodeInto(topic, partition, stored, from, end, records)
+      bytes += stored.length
       const nextOffset = Math.min(end, readU64(key, key.length - 8) + 1)
-      if (records.length >= maxRecords) return { records, nextOffset }
+      if (records.length >= maxRecords || bytes >= maxBytes) return { records, nextOffset, bytes }
     }
   }
-  return { records, nextOffset: Math.max(end, from) }
+  return { records, nextOffset: Math.max(end, from), bytes }
 }
 
 /** At most `maxRecords` records from an offset on. */
@@ -79,11 +91,20 @@ export async function readRecords(
   topic: TopicState,
   partition: number,
   from: number,
-  maxRecords: number,
+  limits: ReadLimits,
 ): Promise<ReadResult> {
-  const { records, nextOffset } = await readBatches(storage, topic, partition, from, maxRecords)
-  if (records.length <= maxRecords) return { records, nextOffset }
-  return { records: records.slice(0, maxRecords), nextOffset: records[maxRecords]!.offset }
+  return firstRecords(await readBatches(storage, topic, partition, from, limits), limits.maxRecords)
+}
+
+/** The first records of what was read, with their share of its bytes. */
+export function firstRecords(read: ReadResult, maxRecords: number): ReadResult {
+  const { records, bytes } = read
+  if (records.length <= maxRecords) return read
+  return {
+    records: records.slice(0, maxRecords),
+    nextOffset: records[maxRecords]!.offset,
+    bytes: Math.ceil((bytes * maxRecords) / records.length),
+  }
 }
 
 /** The batch that holds `from`, or the first one after it. */

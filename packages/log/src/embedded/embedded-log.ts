@@ -26,7 +26,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from '../log.ts'
-import { offsetForTime, readBatches, readRecords } from './batch-reader.ts'
+import { defaultMaxBytes, offsetForTime, type ReadLimits, readBatches, readRecords } from './batch-reader.ts'
 import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
@@ -122,10 +122,11 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  async read(name: string, partition: number, { from, maxRecords = 500 }: ReadOptions): Promise<ReadResult> {
+  async read(name: string, partition: number, options: ReadOptions): Promise<ReadResult> {
     const topic = this.#partition(name, partition)
-    checkRead(from, maxRecords)
-    return readRecords(this.storage, topic, partition, from, maxRecords)
+    const { from, maxRecords = 500, maxBytes = defaultMaxBytes } = options
+    checkRead(from, maxRecords, maxBytes)
+    return readRecords(this.storage, topic, partition, from, { maxRecords, maxBytes })
   }
 
   async startOffset(name: string, partition: number): Promise<number> {
@@ -144,10 +145,10 @@ export class EmbeddedLog implements Log {
     const topic = this.state(name)
     for (const [partition, from] of options.positions) {
       this.#partition(name, partition)
-      checkRead(from, options.maxRecords ?? 500)
+      checkRead(from, options.maxRecords ?? 500, options.maxBytes ?? defaultMaxBytes)
     }
-    const read = (partition: number, from: number, maxRecords: number): Promise<ReadResult> =>
-      readBatches(this.storage, topic, partition, from, maxRecords)
+    const read = (partition: number, from: number, limits: ReadLimits): Promise<ReadResult> =>
+      readBatches(this.storage, topic, partition, from, limits)
     const follower = new EmbeddedFollower(topic, read, options, closed => this.#followers.delete(closed))
     this.#followers.add(follower)
     return follower
@@ -294,11 +295,14 @@ export class EmbeddedLog implements Log {
   }
 }
 
-function checkRead(from: number, maxRecords: number): void {
+function checkRead(from: number, maxRecords: number, maxBytes: number): void {
   if (!Number.isSafeInteger(from) || from < 0) {
     throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
   }
   if (!Number.isInteger(maxRecords) || maxRecords < 1) {
     throw new AegisError('LOG_INVALID', `maxRecords is ${String(maxRecords)}: give a whole number of at least 1`)
+  }
+  if (!Number.isInteger(maxBytes) || maxBytes < 1) {
+    throw new AegisError('LOG_INVALID', `maxBytes is ${String(maxBytes)}: give a whole number of at least 1`)
   }
 }

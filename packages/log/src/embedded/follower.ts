@@ -1,13 +1,14 @@
 import type { Follower, FollowOptions, ReadResult } from '../log.ts'
+import { defaultMaxBytes, firstRecords, type ReadLimits } from './batch-reader.ts'
 import type { TopicState } from './topic-state.ts'
 
-type Read = (partition: number, from: number, maxRecords: number) => Promise<ReadResult>
+type Read = (partition: number, from: number, limits: ReadLimits) => Promise<ReadResult>
 
 /** Reads partitions in turn, so that a busy one does not starve the others, and sleeps when all are at the end. */
 export class EmbeddedFollower implements Follower {
   readonly #topic: TopicState
   readonly #read: Read
-  readonly #maxRecords: number
+  readonly #limits: ReadLimits
   readonly #positions: Map<number, number>
   #turn: number[]
   /** How many partitions the topic had; `undefined` when added ones are not followed. */
@@ -20,7 +21,7 @@ export class EmbeddedFollower implements Follower {
   constructor(topic: TopicState, read: Read, options: FollowOptions, onClose: (follower: EmbeddedFollower) => void) {
     this.#topic = topic
     this.#read = read
-    this.#maxRecords = options.maxRecords ?? 500
+    this.#limits = { maxRecords: options.maxRecords ?? 500, maxBytes: options.maxBytes ?? defaultMaxBytes }
     this.#positions = new Map(options.positions)
     this.#turn = [...this.#positions.keys()]
     if (options.addedPartitions === true) this.#known = topic.config.partitions
@@ -43,11 +44,11 @@ export class EmbeddedFollower implements Follower {
         const from = this.#positions.get(partition)!
         const rest = this.#rest.get(partition)
         if (from >= end && rest === undefined) continue
-        const found = rest ?? (await this.#read(partition, from, this.#maxRecords))
+        const found = rest ?? (await this.#read(partition, from, this.#limits))
         if (this.#closed) return undefined
-        const { records, nextOffset } = this.#take(partition, found)
-        this.#positions.set(partition, nextOffset)
-        if (records.length > 0) return { partition, records, nextOffset }
+        const page = this.#take(partition, found)
+        this.#positions.set(partition, page.nextOffset)
+        if (page.records.length > 0) return { partition, ...page }
       }
       await this.#topic.changed(end)
     }
@@ -63,13 +64,15 @@ export class EmbeddedFollower implements Follower {
     this.#known = partitions
   }
 
-  #take(partition: number, { records, nextOffset }: ReadResult): ReadResult {
-    if (records.length <= this.#maxRecords) {
-      this.#rest.delete(partition)
-      return { records, nextOffset }
+  #take(partition: number, read: ReadResult): ReadResult {
+    const { maxRecords } = this.#limits
+    const page = firstRecords(read, maxRecords)
+    if (page === read) this.#rest.delete(partition)
+    else {
+      const { records, nextOffset, bytes } = read
+      this.#rest.set(partition, { records: records.slice(maxRecords), nextOffset, bytes: bytes - page.bytes })
     }
-    this.#rest.set(partition, { records: records.slice(this.#maxRecords), nextOffset })
-    return { records: records.slice(0, this.#maxRecords), nextOffset: records[this.#maxRecords]!.offset }
+    return page
   }
 
   close(): void {
