@@ -1,5 +1,6 @@
 import type { Receipt, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { Alongside } from './append.ts'
 import { eventsTopic } from './event-codec.ts'
 import { rememberIds, repeated } from './event-ids.ts'
 import type { EventLog } from './event-log.ts'
@@ -18,7 +19,14 @@ export async function appendWithin(
   events: EventLog,
   tx: Transaction,
   prepared: PreparedAppend,
+  alongside?: Alongside,
 ): Promise<AppendEventsReceipt> {
+  const result = await appendOnly(events, tx, prepared)
+  alongside?.(tx, result)
+  return result
+}
+
+async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedAppend): Promise<AppendEventsReceipt> {
   const { streamId, key, expected, records, ids, repeatable } = prepared
   const state = (await events.streamState(tx, key)) ?? noState
   if (state.tombstoned) {
@@ -44,10 +52,10 @@ export async function appendWithin(
     projections.length === 0 ? records : records.map(record => ({ ...record, timestamp })),
   )
   if (repeatable) rememberIds(tx, prepared, version)
-  for (const [at, { value }] of records.entries()) {
-    const place = { topic: eventsTopic, partition: 0, offset: -1, version: version - records.length + 1 + at }
-    const event = events.codec.decode({ ...place, key, value, timestamp, headers: [] })
-    for (const projection of projections) if (projection.takes(event)) await projection.apply(event, tx)
+  if (projections.length > 0) {
+    for (const event of events.stored(prepared, version - records.length + 1, timestamp)) {
+      for (const projection of projections) if (projection.takes(event)) await projection.apply(event, tx)
+    }
   }
   return receiptOf(prepared, receipt, version)
 }

@@ -1,3 +1,4 @@
+import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { appendWithin } from './append-within.ts'
 import { eventsTopic } from './event-codec.ts'
@@ -8,13 +9,23 @@ import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
 // Only appends to the same stream, and transactions that have read it, conflict: each retry means that one went through.
 const retries = 10_000
 
+/** What is written in the commit of an append. */
+export type Alongside = (tx: Transaction, result: AppendEventsResult) => void
+
 /** Appends in a commit of its own. */
-export async function append(events: EventLog, prepared: PreparedAppend): Promise<AppendEventsResult> {
+export async function append(
+  events: EventLog,
+  prepared: PreparedAppend,
+  alongside?: Alongside,
+): Promise<AppendEventsResult> {
   const { log } = events
   const { streamId, key, expected, records, ids, repeatable } = prepared
   const special =
-    repeatable || events.projections.of(streamId).length > 0 || (await events.streamState(log, key)) !== undefined
-  if (special) return log.transaction(tx => appendWithin(events, tx, prepared), { retries })
+    alongside !== undefined ||
+    repeatable ||
+    events.projections.of(streamId).length > 0 ||
+    (await events.streamState(log, key)) !== undefined
+  if (special) return log.transaction(tx => appendWithin(events, tx, prepared, alongside), { retries })
   if (records.length === 0) {
     const last = await events.lastRecord(log, key)
     checkVersion(streamId, expected, last)

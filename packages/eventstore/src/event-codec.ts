@@ -64,8 +64,13 @@ function checkEvent(event: EventInput): void {
   }
   if (typeof event?.type !== 'string' || event.type === '') throw invalid('an event needs a type that is not empty')
   const { type, metadata, id } = event
-  if (metadata !== undefined && (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)))
-    throw invalid(`metadata of event ${type}: give an object`)
+  checkMetadata(metadata, `event ${type}`)
   if (id !== undefined && (typeof id !== 'string' || id === '' || !id.isWellFormed() || id.length > 200))
     throw invalid(`id ${JSON.stringify(id)} of event ${type}: give well-formed text of 1 to 200 characters`)
+}
+
+/** @throws AegisError `EVENT_INVALID` */
+export function checkMetadata(metadata: Metadata | undefined, of: string): void {
+  if (metadata !== undefined && (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)))
+    throw invalid(`metadata of ${of}: give an object`)
 }

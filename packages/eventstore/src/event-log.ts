@@ -2,6 +2,7 @@ import type { Log, LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, maxEventSize } from './event-codec.ts'
 import { InlineProjections } from './inline-projections.ts'
+import type { PreparedAppend } from './prepare-append.ts'
 import type { Projection } from './projection.ts'
 import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
 import { type Upcaster, UpcasterChain } from './upcaster.ts'
@@ -57,6 +58,12 @@ export class EventLog {
     const records = await reader.history(eventsTopic, key, { from, limit })
     const bytes = records.reduce((sum, { value }) => sum + value!.length, 0)
     return { page: records.map(this.codec.decode), bytes }
+  }
+
+  /** The events of an append as they will be read, if its first has this version; their position is not known: -1. */
+  stored({ key, records }: PreparedAppend, first: number, timestamp: number): StoredEvent[] {
+    const place = { topic: eventsTopic, partition: 0, offset: -1, key, timestamp, headers: [] }
+    return records.map(({ value }, at) => this.codec.decode({ ...place, value, version: first + at }))
   }
 
   /** Costs nothing as long as no stream has a state. */

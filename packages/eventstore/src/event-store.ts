@@ -1,6 +1,18 @@
-import { type Log, type OpenLogOptions, openLog, type Transaction, type TransactionOptions } from '@aegis/log'
+import {
+  type Log,
+  type OpenLogOptions,
+  openLog,
+  type Transaction,
+  type TransactionOptions,
+  type Untyped,
+} from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { AggregateRoot } from './aggregate-root.ts'
+import { type AggregateCommand, type AggregateOptions, aggregateHandler, type EventOf } from './aggregates.ts'
 import { append } from './append.ts'
+import type { CommandHandler } from './command-handler.ts'
+import type { Decider } from './decider.ts'
+import { type DeciderOptions, deciderHandler } from './decider-handler.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import { EventLog, type EventStoreOptions } from './event-log.ts'
 import { EventTransaction } from './event-transaction.ts'
@@ -89,6 +101,22 @@ export class EventStore implements AsyncDisposable {
     this.#subscriptions.add(subscription)
     subscription.onClose(() => this.#subscriptions.delete(subscription))
     return subscription
+  }
+
+  /** Commands that a decider decides, on the streams that they are given for. */
+  commandHandler<State, Command, E extends EventInput>(
+    decider: Decider<State, Command, E>,
+    options: DeciderOptions<State> = {},
+  ): CommandHandler<State, Command, E> {
+    return deciderHandler(this.#events, decider, options)
+  }
+
+  /** Commands that are methods of an aggregate: `accounts.handle('account-1', account => account.deposit(5))`. */
+  aggregates<A extends AggregateRoot<Untyped>>(
+    type: new () => A,
+    options: AggregateOptions<A> = {},
+  ): CommandHandler<A, AggregateCommand<A>, EventOf<A>> {
+    return aggregateHandler(this.#events, type, options)
   }
 
   /** The store inside a transaction of the log. */

@@ -1,5 +1,16 @@
 export { AggregateRoot } from './aggregate-root.ts'
+export type { AggregateCommand, AggregateOptions } from './aggregates.ts'
 export type { AppendEventsReceipt } from './append-within.ts'
+export type {
+  CommandHandler,
+  CommandHandlerOptions,
+  CommandOptions,
+  CommandResult,
+  CommandTransaction,
+  LoadedState,
+} from './command-handler.ts'
+export type { Decider, Decision } from './decider.ts'
+export type { DeciderOptions } from './decider-handler.ts'
 export type { EventStoreErrorCode } from './errors.ts'
 export { Event, type EventInput, type Metadata, type StoredEvent, type StoredFields } from './event.ts'
 export type { EventStoreOptions } from './event-log.ts'
@@ -10,6 +21,7 @@ export type { AppendEventsOptions, AppendEventsResult } from './prepare-append.t
 export type { EventFilter, Projection } from './projection.ts'
 export type { ReadEventsOptions } from './read.ts'
 export type { ReadAllOptions } from './read-all.ts'
+export type { SnapshotCodec, SnapshotPolicy } from './snapshot.ts'
 export type { DeleteStreamOptions } from './stream-administration.ts'
 export type { StreamRetention } from './stream-state.ts'
 export type { DeliveredEvent, EventSubscription, SubscribeEventsOptions } from './subscribe.ts'

@@ -1,5 +1,6 @@
 import type { OutgoingRecord } from '@aegis/log'
-import type { EventInput } from './event.ts'
+import type { EventInput, Metadata } from './event.ts'
+import { checkMetadata } from './event-codec.ts'
 import type { EventLog } from './event-log.ts'
 import { checkedExpectation, type ExpectedVersion } from './expected-version.ts'
 import { invalid } from './invalid.ts'
@@ -12,6 +13,8 @@ export interface AppendEventsOptions {
   correlationId?: string
   /** Kept in the metadata of the events: the id of the event or command that caused them. */
   causationId?: string
+  /** Kept in the metadata of all events of the append: a user, `traceparent` and `tracestate` of W3C Trace Context. */
+  metadata?: Metadata
 }
 
 /** What was appended. */
@@ -43,11 +46,13 @@ export function prepareAppend(
   { codec }: EventLog,
   streamId: string,
   events: EventInput | readonly EventInput[],
-  { expectedVersion, correlationId, causationId }: AppendEventsOptions,
+  { expectedVersion, correlationId, causationId, metadata }: AppendEventsOptions,
 ): PreparedAppend {
   const key = streamKey(streamId)
   const expected = checkedExpectation(expectedVersion)
+  checkMetadata(metadata, `an append to ${streamId}`)
   const common = {
+    ...metadata,
     ...(correlationId !== undefined && { correlationId }),
     ...(causationId !== undefined && { causationId }),
   }

@@ -95,16 +95,26 @@ export async function load(
 
 // Pages grow until they have about so many bytes: streams of any length and event size in bounded memory.
 const pageBytes = 1_000_000
-const firstPage = 16
+const firstPage = 64
 const largestPage = 2048
 
-/** The events of a stream one after the other, fetched in pages. */
+/** The events of a stream one after the other. */
 export async function* read(
   events: EventLog,
   reader: LogReader,
   streamId: string,
   options: ReadEventsOptions = {},
 ): AsyncGenerator<StoredEvent, void, undefined> {
+  for await (const { page } of readPages(events, reader, streamId, options)) yield* page
+}
+
+/** The events of a stream in pages, and how many bytes each has. */
+export async function* readPages(
+  events: EventLog,
+  reader: LogReader,
+  streamId: string,
+  options: ReadEventsOptions = {},
+): AsyncGenerator<{ readonly page: readonly StoredEvent[]; readonly bytes: number }, void, undefined> {
   check(options)
   const key = streamKey(streamId)
   const backwards = options.direction === 'backwards'
@@ -112,20 +122,17 @@ export async function* read(
   let size = firstPage
   while (limit > 0 && first <= last) {
     const from = backwards ? Math.max(first, last - size + 1) : first
-    const wanted = backwards ? last - from + 1 : Math.min(size, last - first + 1)
+    const wanted = backwards ? last - from + 1 : Math.min(size, last - first + 1, limit)
     const { page, bytes } = await events.page(reader, key, from, wanted)
     if (page.length === 0) return
     if (bytes > pageBytes) size = Math.max(1, Math.floor((size * pageBytes) / bytes))
     else if (bytes < pageBytes / 2) size = Math.min(2 * size, largestPage)
-    for (const event of backwards ? page.reverse() : page) {
-      if (event.timestamp > until) {
-        if (backwards) continue
-        return
-      }
-      yield event
-      if (--limit === 0) return
-    }
     if (backwards) last = from - 1
     else first = from + page.length
+    const kept = (backwards ? page.reverse() : page).filter(event => event.timestamp <= until).slice(0, limit)
+    limit -= kept.length
+    yield { page: kept, bytes }
+    // Events are in the order of their times: forwards none comes that is old enough.
+    if (!backwards && kept.length < page.length) return
   }
 }

@@ -3,6 +3,7 @@ import { AegisError } from '@aegis/storage'
 import type { EventLog } from './event-log.ts'
 import { checkedExpectation, checkVersion, type ExpectedVersion } from './expected-version.ts'
 import { invalid, wholeNumber } from './invalid.ts'
+import { deleteSnapshots } from './snapshot.ts'
 import { streamKey } from './stream-id.ts'
 import { lastVersionOf, noState, type StreamRetention, type StreamState, writeStreamState } from './stream-state.ts'
 
@@ -31,18 +32,19 @@ async function change(
 }
 
 /** Deletes a stream: it reads as one that does not exist. Deleting what does not exist is no error. */
-export function deleteStream(
+export async function deleteStream(
   events: EventLog,
   tx: Transaction,
   streamId: string,
   { expectedVersion, tombstone = false }: DeleteStreamOptions,
 ): Promise<void> {
   const expected = checkedExpectation(expectedVersion)
-  return change(events, tx, streamId, (state, last) => {
+  await change(events, tx, streamId, (state, last) => {
     checkVersion(streamId, expected, lastVersionOf(last, state))
     const next = (last ?? -1) + 1
     return { truncateBefore: next, since: next, tombstoned: tombstone }
   })
+  await deleteSnapshots(tx, streamKey(streamId))
 }
 
 /** Events before a version are not read any more. */
