@@ -181,10 +181,13 @@ export interface PositionCommit {
 /** A position that depends on what other commits have acknowledged, and so is known only in the order of commits. */
 export interface DecidedPosition extends Omit<PositionCommit, 'offset' | 'metadata'> {
   /**
-   * Called once, synchronously, when the commit has its place in the order and is refused by nothing else any more.
-   * Throwing refuses the commit; when it returns, only a failing storage can prevent it.
+   * Called synchronously when the commit has its place in the order: every commit of this group and partition before it has
+   * happened, or will unless storage fails. Throwing refuses the commit. A log that commits optimistically decides one
+   * commit of a group and partition at a time, and may call again for another attempt, after `refused`.
    */
   decide(): CommittedPosition
+  /** The commit that was decided has not happened: what `decide` has noted is to be taken back. */
+  refused?(): void
 }
 
 /** How many records of a partition a group has still to read. */

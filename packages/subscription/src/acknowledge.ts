@@ -38,5 +38,5 @@ export function acknowledge(tx: Transaction, item: object): void {
   }
   const first = [delivery.slot]
   windows.set(delivery.window, first)
-  committer.stage(tx, delivery.window, first, windows)
+  committer.stage(tx, delivery.window, first)
 }

@@ -48,15 +48,9 @@ export class Committer {
 
   /**
    * Adds the window's position to a transaction, as it is when the transaction has its place in the order of commits,
-   * with `slots` acknowledged then: so commits side by side never undo one another. `together` has all windows of which
-   * the transaction acknowledges something.
+   * with `slots` acknowledged then: so commits side by side never undo one another.
    */
-  stage(
-    tx: Transaction,
-    window: PartitionWindow,
-    slots: readonly number[],
-    together: ReadonlyMap<PartitionWindow, unknown> = new Map([[window, slots]]),
-  ): void {
+  stage(tx: Transaction, window: PartitionWindow, slots: readonly number[]): void {
     const { member } = this
     tx.commitPosition({
       groupId: this.#groupId,
@@ -64,19 +58,17 @@ export class Committer {
       partition: window.partition,
       ...(member !== undefined && { member }),
       decide: () => {
-        // All of them before anything is marked: if a later one refused the commit, what was marked would stay so.
-        for (const { released, partition } of together.keys()) {
-          if (!released) continue
+        if (window.released) {
           throw new AegisError(
             'GENERATION_FENCED',
-            `partition ${partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
+            `partition ${window.partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
           )
         }
-        for (const slot of slots) window.acknowledge(slot)
-        window.committed = window.changes
-        return window.position()
+        return window.expect(slots)
       },
+      refused: () => window.withdraw(slots),
     })
+    tx.onCommit(() => window.confirm(slots))
   }
 
   /** Nothing is committed in the background until something is touched again. */

@@ -37,8 +37,10 @@ export class PartitionWindow {
   paused = false
   /** Rises with everything that a commit would store. */
   changes = 0
-  /** The `changes` that are committed. */
-  committed = 0
+  /** The `changes` that are committed, or in a commit on its way. */
+  #committed = 0
+  /** Slots that a commit on its way acknowledges. */
+  readonly #expected = new Set<number>()
   readonly #tracked: boolean
   #offsets: number[] = []
   #deliveries: number[] = []
@@ -60,7 +62,7 @@ export class PartitionWindow {
   }
 
   get dirty(): boolean {
-    return this.changes > this.committed
+    return this.changes > this.#committed
   }
 
   /** How many records are held, acknowledged ones behind the first that is not included. */
@@ -133,21 +135,50 @@ export class PartitionWindow {
     this.#advance()
   }
 
-  /** What is to be committed now. */
-  position(): CommittedPosition {
+  /** The position to commit with these slots acknowledged; they count as such in all that is decided until it is known. */
+  expect(slots: readonly number[]): CommittedPosition {
+    if (this.#tracked) for (const slot of slots) this.#expected.add(slot)
+    this.#committed = this.changes
+    return this.#position()
+  }
+
+  /** The commit of what was expected has happened. */
+  confirm(slots: readonly number[]): void {
+    const { dirty } = this
+    for (const slot of slots) {
+      this.#expected.delete(slot)
+      this.acknowledge(slot)
+    }
+    if (!dirty) this.#committed = this.changes
+  }
+
+  /** The commit of what was expected has not happened. */
+  withdraw(slots: readonly number[]): void {
+    for (const slot of slots) this.#expected.delete(slot)
+    this.changes++
+  }
+
+  #position(): CommittedPosition {
     const count = this.#offsets.length
-    if (this.#head === count) return { offset: this.next, metadata: '' }
-    const offset = this.#offsets[this.#head]!
+    const expected = [...this.#expected].map(slot => slot - this.#base).filter(index => index >= this.#head)
+    const all = expected.length === 0 ? this.#deliveries : [...this.#deliveries]
+    for (const index of expected) all[index] = acknowledged
+    let head = this.#head
+    while (all[head] === acknowledged) head++
+    if (head === count) return { offset: this.next, metadata: '' }
+    const offset = this.#offsets[head]!
     const runs: number[] = []
     let before = offset
-    for (let index = this.#head; index < count; index++) {
-      const deliveries = this.#deliveries[index]!
-      if (index + 1 < count ? this.#deliveries[index + 1] === deliveries : deliveries === 0) continue
+    for (let index = head; index < count; index++) {
+      const deliveries = all[index]!
+      if (index + 1 < count ? all[index + 1] === deliveries : deliveries === 0) continue
       const last = this.#offsets[index]!
       runs.push(last - before, deliveries)
       before = last
     }
-    const due = [...this.#due].flatMap(([slot, at]) => [this.#offsets[slot - this.#base]! - offset, at])
+    const due = [...this.#due]
+      .filter(([slot]) => !this.#expected.has(slot))
+      .flatMap(([slot, at]) => [this.#offsets[slot - this.#base]! - offset, at])
     if (runs.length === 0 && due.length === 0) return { offset, metadata: '' }
     const kept: Kept = { ...(runs.length > 0 && { runs }), ...(due.length > 0 && { due }) }
     return { offset, metadata: JSON.stringify(kept) }

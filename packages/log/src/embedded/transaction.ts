@@ -197,8 +197,17 @@ export class EmbeddedTransaction implements Transaction {
       if (value === undefined) stage.delete(key)
       else stage.put(key, value)
     }
-    // Last, for a position may depend on the commit not being refused.
-    for (const position of this.#positions) this.#host.positions.stage(position, stage)
+    // Last, so that only another position can refuse what a position has decided.
+    const decided: (PositionCommit | DecidedPosition)[] = []
+    try {
+      for (const position of this.#positions) {
+        decided.push(position)
+        this.#host.positions.stage(position, stage)
+      }
+    } catch (error) {
+      for (const position of decided) if ('decide' in position) position.refused?.()
+      throw error
+    }
   }
 
   #committed(): void {
