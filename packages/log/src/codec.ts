@@ -18,15 +18,18 @@ export interface Readable<T> {
   decode(record: LogRecord): T
 }
 
-/** @throws AegisError `PAYLOAD_INVALID` when the codec cannot carry the payload, such as `undefined` or a bigint in JSON. */
-export function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Array {
+/**
+ * Texts stay texts: the log writes them into its batch without bytes of their own in between.
+ * @throws AegisError `PAYLOAD_INVALID` when the codec cannot carry the payload, such as `undefined` or a bigint in JSON.
+ */
+export function encodePayload(topic: string, codec: Codec, payload: unknown): Uint8Array | string {
   if (codec === 'bytes' && payload instanceof Uint8Array) return payload
-  if (codec === 'text' && typeof payload === 'string') return Buffer.from(payload)
+  if (codec === 'text' && typeof payload === 'string') return payload
   let cause: unknown
   if (codec === 'json') {
     try {
       const text = JSON.stringify(payload) as string | undefined
-      if (text !== undefined) return Buffer.from(text)
+      if (text !== undefined) return text
     } catch (error) {
       cause = error
     }

@@ -90,11 +90,11 @@ export interface OutgoingRecord {
   key?: Uint8Array | string | null
   /** A text is stored as UTF-8, without a copy in between. `null` is a tombstone. */
   value: Uint8Array | string | null
-  headers?: readonly Header[]
+  headers?: readonly Header[] | undefined
   /** Milliseconds since the epoch. Default: now. */
-  timestamp?: number
+  timestamp?: number | undefined
   /** Default: murmur2 of the key as Kafka's Java client does it, round robin without a key. */
-  partition?: number
+  partition?: number | undefined
 }
 
 /** A number is the version of the key's newest record (`'history'`) or its offset (`'latest'`). */
@@ -106,6 +106,7 @@ export interface AppendOptions {
 }
 
 export interface RecordPosition {
+  readonly topic: string
   readonly partition: number
   readonly offset: number
   readonly timestamp: number
@@ -312,6 +313,8 @@ export interface Log extends LogReader {
    * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`
    */
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Promise<Receipt>
+  /** `append` of one record, with its position as the result: for those who append message by message, and many. */
+  appendOne(topic: string, record: OutgoingRecord): Promise<RecordPosition>
   read(topic: string, partition: number, options: ReadOptions): Promise<ReadResult>
   /** The next offset to read for what is appended to the topic from now on. */
   endOffset(topic: string): Promise<number>

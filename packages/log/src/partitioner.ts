@@ -1,7 +1,8 @@
 import { murmur2 } from './murmur2.ts'
 
-/** The partition of a key: the one that Apache Kafka's Java client picks for it. */
-export const partitionForKey = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions
+/** The partition of a key, a text as its UTF-8: the one that Apache Kafka's Java client picks for it. */
+export const partitionForKey = (key: Uint8Array | string, partitions: number): number =>
+  (murmur2(typeof key === 'string' ? Buffer.from(key) : key) & 0x7fffffff) % partitions
 
 /** Spreads records without a key: all of one batch go to one partition, and batches go round. */
 export class StickyPartitioner {

@@ -13,7 +13,7 @@ import { recordKey, type WindowKey } from './window-key.ts'
 /** How records are read and written. */
 export interface PipelineEnds {
   decode(record: LogRecord): unknown
-  encode(result: unknown): Uint8Array
+  encode(result: unknown): Uint8Array | string
   readonly sinkPartitions: number
 }
 

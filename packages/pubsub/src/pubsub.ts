@@ -7,7 +7,6 @@ import {
   openLog,
   type Readable,
   type Receipt,
-  type RecordPosition,
   type TopicDescription,
   type TopicOptions,
   type Transaction,
@@ -108,7 +107,7 @@ export class PubSub implements AsyncDisposable {
     const records = this.#encodeAll(name, topic, messages)
     if (records.length === 0) return []
     const { positions } = await this.#log.append(name, records)
-    return positions.map(position => resultOf(name, position))
+    return [...positions]
   }
 
   /**
@@ -168,9 +167,7 @@ export class PubSub implements AsyncDisposable {
 
   #publishKnown(topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): Promise<PublishResult> {
     const name = nameOf(topic)
-    return this.#log
-      .append(name, this.#encode(name, topic, message))
-      .then(({ positions }) => resultOf(name, positions[0]!))
+    return this.#log.appendOne(name, this.#encode(name, topic, message))
   }
 
   /** What the log has in memory may lack a topic that another process has just created: then it is asked for. */
@@ -206,13 +203,6 @@ export class PubSub implements AsyncDisposable {
 
 const validatorOf = (topic: string | Topic<Untyped, unknown>): ((payload: Untyped) => unknown) | undefined =>
   typeof topic === 'string' ? undefined : topic.validate
-
-const resultOf = (topic: string, { partition, offset, timestamp }: RecordPosition): PublishResult => ({
-  topic,
-  partition,
-  offset,
-  timestamp,
-})
 
 /** @throws AegisError `TOPIC_NAME_INVALID` */
 function nameOf(topic: string | Readable<unknown>): string {

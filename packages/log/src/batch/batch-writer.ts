@@ -1,7 +1,8 @@
 import { crc32c } from '@node-rs/crc32'
 import type { Header } from '../log.ts'
 import { At, maxInt32, refused } from './layout.ts'
-import { sizeOfDifference, sizeOfVarint, writeDifference, writeVarint } from './varint.ts'
+import { copyBytes, sizeOfHeaders, sizeOfStart, writeHeaders, writeStart } from './record-parts.ts'
+import { sizeOfVarint, writeVarint } from './varint.ts'
 
 export interface BatchWriterOptions {
   readonly baseOffset: number
@@ -20,38 +21,20 @@ export interface Producer {
 
 const noProducer: Producer = { producerId: -1, producerEpoch: -1, baseSequence: -1 }
 
-export function writeInt64(buffer: Buffer, value: number, at: number): void {
+/** So many zero bytes as a text: they hold the place of what stands between texts. */
+const gaps = Array.from({ length: 40 }, (_, length) => '\0'.repeat(length))
+
+function writeInt64(buffer: Buffer, value: number, at: number): void {
   buffer.writeInt32BE(Math.floor(value / 0x100000000), at)
   buffer.writeUInt32BE(value >>> 0, at + 4)
-}
-
-/** Throws `LOG_INVALID` for header keys that a batch cannot hold. */
-export function sizeOfHeaders(headers: readonly Header[]): number {
-  let size = sizeOfVarint(headers.length)
-  for (const { key, value } of headers) {
-    // A lone surrogate would come back as another character.
-    if (typeof key !== 'string' || !key.isWellFormed()) {
-      throw refused(`header key ${JSON.stringify(key)} is not a well-formed text`)
-    }
-    const keySize = Buffer.byteLength(key)
-    size += sizeOfVarint(keySize) + keySize + (value === null ? 1 : sizeOfVarint(value.length) + value.length)
-  }
-  return size
-}
-
-function writeBytes(buffer: Buffer, bytes: Uint8Array | null, at: number): number {
-  if (bytes === null) return writeVarint(buffer, -1, at)
-  const { length } = bytes
-  const start = writeVarint(buffer, length, at)
-  // `set` has a fixed cost that is higher than copying a few bytes.
-  if (length > 24) buffer.set(bytes, start)
-  else for (let i = 0; i < length; i++) buffer[start + i] = bytes[i]!
-  return start + length
 }
 
 /**
  * Writes records straight into the bytes of one RecordBatch v2: no object is made for a record, nothing is copied twice.
  * Who appends has checked: offsets rise, are within 2^31 of the first, timestamps are whole.
+ *
+ * Records whose key and value are texts are gathered, and their texts written in one piece: writing 100 characters costs
+ * 210 ns with a call of its own, and 60 ns as part of a call that writes a thousand times as many.
  */
 export class BatchWriter {
   readonly baseOffset: number
@@ -59,12 +42,17 @@ export class BatchWriter {
   count = 0
   lastOffset = -1
   lastTimestamp = 0
-  /** Whether all values were texts of ASCII characters, or null. */
+  /** Whether all values were texts of ASCII characters, or null; known when the batch is finished. */
   ascii = true
   readonly #reserved: number
   #maxTimestamp: number
   #buffer: Buffer
+  /** Bytes that are written, and bytes that the gathered records will have if their texts are ASCII. */
   #at: number
+  #gathered = 0
+  /** Of the gathered records: key and value, and offset, timestamp and size, by turns. */
+  #texts: (string | null)[] = []
+  #numbers: number[] = []
 
   constructor({ baseOffset, firstTimestamp, reserved = 0, capacity = 1_024 }: BatchWriterOptions) {
     this.baseOffset = baseOffset
@@ -75,9 +63,9 @@ export class BatchWriter {
     this.#buffer = Buffer.allocUnsafe(this.#at + capacity)
   }
 
-  /** Bytes so far, with what is reserved before the batch. */
+  /** Bytes so far, with what is reserved before the batch; a text that is not ASCII may count for less than it has. */
   get length(): number {
-    return this.#at
+    return this.#at + this.#gathered
   }
 
   /** A text is written as UTF-8. */
@@ -88,53 +76,31 @@ export class BatchWriter {
     value: Uint8Array | string | null,
     headers: readonly Header[],
   ): void {
-    const delta = offset - this.baseOffset
-    const first = this.firstTimestamp
-    const keyLength = key === null ? -1 : typeof key === 'string' ? Buffer.byteLength(key) : key.length
-    const fixed =
-      1 +
-      sizeOfDifference(timestamp, first) +
-      sizeOfVarint(delta) +
-      sizeOfVarint(keyLength) +
-      Math.max(0, keyLength) +
-      (headers.length === 0 ? 1 : sizeOfHeaders(headers))
-    // The bytes of a text are known when it is written: until then it counts as ASCII, and room is for the worst.
-    let length = value === null ? -1 : value.length
-    this.#ensure(fixed + 10 + (typeof value === 'string' ? 3 * length : Math.max(0, length)))
-    const buffer = this.#buffer
-    for (;;) {
-      let at = writeVarint(buffer, fixed + sizeOfVarint(length) + Math.max(0, length), this.#at)
-      buffer[at++] = 0
-      at = writeDifference(buffer, timestamp, first, at)
-      at = writeVarint(buffer, delta, at)
-      if (typeof key === 'string') {
-        at = writeVarint(buffer, keyLength, at)
-        at += buffer.write(key, at)
-      } else at = writeBytes(buffer, key, at)
-      if (typeof value === 'string') {
-        at = writeVarint(buffer, length, at)
-        const written = buffer.write(value, at)
-        if (written !== length) {
-          this.ascii = false
-          length = written
-          continue
-        }
-        at += written
-      } else {
-        if (length > 0) this.ascii = false
-        at = writeBytes(buffer, value, at)
-      }
-      this.#at = headers.length === 0 ? writeVarint(buffer, 0, at) : this.#writeHeaders(headers, at)
-      break
-    }
     this.count++
     this.lastOffset = offset
     this.lastTimestamp = timestamp
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    if (typeof value === 'string' && (key === null || typeof key === 'string') && headers.length === 0) {
+      const { length } = value
+      const keyLength = key === null ? -1 : key.length
+      const size =
+        sizeOfStart(timestamp, this.firstTimestamp, offset - this.baseOffset, keyLength) +
+        Math.max(0, keyLength) +
+        sizeOfVarint(length) +
+        length +
+        1
+      this.#texts.push(key, value)
+      this.#numbers.push(offset, timestamp, size)
+      this.#gathered += sizeOfVarint(size) + size
+      return
+    }
+    this.#writeGathered()
+    this.#write(offset, timestamp, key, value, headers)
   }
 
   /** The whole batch; what was reserved before it is for the caller to fill. */
   finish({ producerId, producerEpoch, baseSequence }: Producer = noProducer): Buffer {
+    this.#writeGathered()
     const whole = this.#buffer.subarray(0, this.#at)
     const batch = whole.subarray(this.#reserved)
     writeInt64(batch, this.baseOffset, At.baseOffset)
@@ -153,15 +119,82 @@ export class BatchWriter {
     return whole
   }
 
-  #writeHeaders(headers: readonly Header[], start: number): number {
+  #writeGathered(): void {
+    if (this.#gathered === 0) return
+    const { baseOffset, firstTimestamp } = this
+    const [texts, numbers] = [this.#texts, this.#numbers]
+    this.#texts = []
+    this.#numbers = []
+    // Room for more than the text has if it is ASCII: where it is not, more is written than it has characters.
+    this.#ensure(this.#gathered + 4)
+    this.#gathered = 0
     const buffer = this.#buffer
-    let at = writeVarint(buffer, headers.length, start)
-    for (const { key, value } of headers) {
-      at = writeVarint(buffer, Buffer.byteLength(key), at)
-      at += buffer.write(key, at)
-      at = writeBytes(buffer, value, at)
+    const start = this.#at
+    const text = this.#joined(texts, numbers)
+    if (buffer.write(text, start) !== text.length) {
+      for (let i = 0, n = 0; i < texts.length; i += 2, n += 3) {
+        this.#write(numbers[n]!, numbers[n + 1]!, texts[i]!, texts[i + 1]!, [])
+      }
+      return
     }
-    return at
+    let at = start
+    for (let i = 0, n = 0; i < texts.length; i += 2, n += 3) {
+      const key = texts[i]!
+      const { length } = texts[i + 1]!
+      const keyLength = key === null ? -1 : key.length
+      at = writeStart(buffer, numbers[n + 2]!, numbers[n + 1]!, firstTimestamp, numbers[n]! - baseOffset, keyLength, at)
+      at = writeVarint(buffer, length, at + Math.max(0, keyLength))
+      // Behind the value the number of headers, which the gap has left zero.
+      at += length + 1
+    }
+    this.#at = at
+  }
+
+  /** The gathered texts with gaps for what stands between them. */
+  #joined(texts: readonly (string | null)[], numbers: readonly number[]): string {
+    const pieces: string[] = []
+    let last = 0
+    for (let i = 0, n = 0; i < texts.length; i += 2, n += 3) {
+      const key = texts[i]!
+      const value = texts[i + 1]!
+      const size = numbers[n + 2]!
+      const keyLength = key === null ? 0 : key.length
+      const sizes = sizeOfVarint(value.length)
+      const start = last + sizeOfVarint(size) + size - keyLength - sizes - value.length - 1
+      if (keyLength === 0) pieces.push(gaps[start + sizes]!, value)
+      else pieces.push(gaps[start]!, key!, gaps[sizes]!, value)
+      last = 1
+    }
+    pieces.push(gaps[1]!)
+    return pieces.join('')
+  }
+
+  #write(
+    offset: number,
+    timestamp: number,
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers: readonly Header[],
+  ): void {
+    const keyLength = key === null ? -1 : typeof key === 'string' ? Buffer.byteLength(key) : key.length
+    const valueLength = value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length
+    if (valueLength > 0 && (typeof value !== 'string' || valueLength !== value.length)) this.ascii = false
+    const delta = offset - this.baseOffset
+    const size =
+      sizeOfStart(timestamp, this.firstTimestamp, delta, keyLength) +
+      Math.max(0, keyLength) +
+      sizeOfVarint(valueLength) +
+      Math.max(0, valueLength) +
+      (headers.length === 0 ? 1 : sizeOfHeaders(headers))
+    this.#ensure(size + 5)
+    const buffer = this.#buffer
+    let at = writeStart(buffer, size, timestamp, this.firstTimestamp, delta, keyLength, this.#at)
+    if (typeof key === 'string') at += buffer.write(key, at)
+    else if (key !== null) at = copyBytes(buffer, key, at)
+    at = writeVarint(buffer, valueLength, at)
+    if (typeof value === 'string') at += buffer.write(value, at)
+    else if (value !== null) at = copyBytes(buffer, value, at)
+    this.#at = headers.length === 0 ? writeVarint(buffer, 0, at) : writeHeaders(buffer, headers, at)
   }
 
   #ensure(bytes: number): void {

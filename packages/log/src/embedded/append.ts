@@ -1,7 +1,7 @@
 import { AegisError } from '@aegis/storage'
-import { sizeOfHeaders } from '../batch/batch-writer.ts'
 import { encodeRecordBatch } from '../batch/encode.ts'
 import { type BatchRecord, noHeaders } from '../batch/layout.ts'
+import { sizeOfHeaders } from '../batch/record-parts.ts'
 import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
 import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
@@ -34,7 +34,8 @@ function sizeOf(part: Uint8Array | string | null | undefined, limit: number): nu
   return typeof part === 'string' && 3 * part.length > limit ? Buffer.byteLength(part) : part.length
 }
 
-function checkRecord(topic: TopicState, record: OutgoingRecord): number {
+/** The record's size, when nothing is wrong with it. */
+export function checkRecord(topic: TopicState, record: OutgoingRecord): number {
   const { name, maxMessageSize, partitions, keyed } = topic.config
   const { key, value, headers, partition, timestamp } = record
   for (const part of [key, value]) {
@@ -140,6 +141,21 @@ function stickyPartition(topic: TopicState, records: readonly (PreparedRecord | 
   return free && topic.config.partitions > 1 ? topic.partitioner.next() : 0
 }
 
+function decideRecord(
+  topic: TopicState,
+  record: OutgoingRecord,
+  commit: Commit,
+  sticky: number,
+  now: number,
+): RecordPosition {
+  const { name, partitions } = topic.config
+  const { key = null, value, headers = noHeaders, timestamp = now, partition: wanted } = record
+  const partition = wanted ?? (key === null ? sticky : partitions === 1 ? 0 : partitionForKey(key, partitions))
+  const offset = topic.nextOffset++
+  commit.append(topic, topic.partitions[partition]!, offset, timestamp, key, value, headers, now)
+  return { topic: name, partition, offset, timestamp }
+}
+
 /** Fixes partitions and offsets of checked records for a topic that is not keyed, and writes them into the commit. */
 export function decidePlain(
   topic: TopicState,
@@ -148,29 +164,23 @@ export function decidePlain(
   now: number,
 ): RecordPosition[] {
   assertThere(topic)
-  const { partitions } = topic.config
   const sticky = stickyPartition(topic, records)
-  const positions: RecordPosition[] = []
-  for (const record of records) {
-    const { value, headers = noHeaders, timestamp = now } = record
-    let { key = null, partition } = record
-    if (partition === undefined) {
-      if (key === null) partition = sticky
-      else if (partitions === 1) partition = 0
-      else partition = partitionForKey((key = asBytes(key)!), partitions)
-    }
-    const offset = topic.nextOffset++
-    commit.append(topic, topic.partitions[partition]!, offset, timestamp, key, value, headers, now)
-    positions.push({ partition, offset, timestamp })
-  }
-  return positions
+  return records.map(record => decideRecord(topic, record, commit, sticky, now))
+}
+
+/** The same for one record. */
+export function decideOne(topic: TopicState, record: OutgoingRecord, commit: Commit, now: number): RecordPosition {
+  assertThere(topic)
+  const { key = null, partition } = record
+  const sticky = key === null && partition === undefined && topic.partitions.length > 1 ? topic.partitioner.next() : 0
+  return decideRecord(topic, record, commit, sticky, now)
 }
 
 /** Fixes partitions, offsets and versions, and stages records and indexes. */
 export function decideAppend(append: PreparedAppend, stage: Stage, now: number): RecordPosition[] {
   checkExpected(append, stage)
   const { topic } = append
-  const { keyed, id, partitions } = topic.config
+  const { name, keyed, id, partitions } = topic.config
   assertThere(topic)
   const sticky = stickyPartition(topic, append.records)
   const positions: RecordPosition[] = []
@@ -178,7 +188,7 @@ export function decideAppend(append: PreparedAppend, stage: Stage, now: number):
   for (const { key, value, headers, timestamp = now, partition: wanted } of append.records) {
     const partition = wanted ?? (key === null ? sticky : partitionForKey(key, partitions))
     const record: BatchRecord = { offset: stage.takeOffset(topic), timestamp, key, value, headers }
-    const position = { partition, offset: record.offset, timestamp }
+    const position = { topic: name, partition, offset: record.offset, timestamp }
     if (keyed === 'latest') {
       const head = Buffer.concat([u32(partition), u64(record.offset), Uint8Array.of(value === null ? 1 : 0)])
       stage.put(latestKey(id, key!), Buffer.concat([head, encodeRecordBatch([record], { baseOffset: record.offset })]))

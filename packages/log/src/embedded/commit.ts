@@ -35,9 +35,30 @@ export class Commit {
   readonly #touched = new Map<PartitionState, TopicState>()
   readonly #ends = new Map<TopicState, number>()
   readonly #figures: { partition: PartitionState; figures: PartitionFigures }[] = []
+  #durable: Promise<void> | undefined
+  #settle: { resolve(): void; reject(error: unknown): void } | undefined
 
   constructor(number: number) {
     this.number = number
+  }
+
+  /** Settled after those who wait by a callback; made when somebody wants it. */
+  get durable(): Promise<void> {
+    this.#durable ??= new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    return this.#durable
+  }
+
+  /** Tells who waits that it is durable. */
+  resolve(): void {
+    for (const { resolve } of this.waiters) resolve()
+    this.#settle?.resolve()
+  }
+
+  fail(error: unknown): void {
+    for (const { reject } of this.waiters) reject(error)
+    this.#settle?.reject(error)
   }
 
   /** Writes a record that was checked; `now` is the append time. */

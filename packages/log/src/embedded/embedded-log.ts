@@ -19,6 +19,7 @@ import type {
   ReadOptions,
   ReadResult,
   Receipt,
+  RecordPosition,
   ResetTo,
   TopicDescription,
   TopicDetails,
@@ -117,6 +118,14 @@ export class EmbeddedLog implements Log {
   ): Promise<Receipt> {
     try {
       return this.sequencer.append(this.state(name), records, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  appendOne(name: string, record: OutgoingRecord): Promise<RecordPosition> {
+    try {
+      return this.sequencer.appendOne(this.state(name), record)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -1,6 +1,6 @@
 import { AegisError, type Durability, type Storage } from '@aegis/storage'
-import type { AppendOptions, OutgoingRecord, Receipt } from '../log.ts'
-import { checkedRecords, decideAppend, decidePlain, prepareAppend } from './append.ts'
+import type { AppendOptions, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
+import { checkedRecords, checkRecord, decideAppend, decideOne, decidePlain, prepareAppend } from './append.ts'
 import { Commit } from './commit.ts'
 import { RecentWrites } from './recent-writes.ts'
 import { keyText, Stage } from './stage.ts'
@@ -88,22 +88,44 @@ export class Sequencer {
     options: AppendOptions,
   ): Promise<Receipt> {
     if (this.#closed) return Promise.reject(closedError())
+    if (topic.config.keyed !== 'none' || (options.expected ?? 'any') !== 'any' || !this.#free()) {
+      return this.#appendQueued(topic, records, options)
+    }
+    const list = checkedRecords(topic, records)
+    const commit = this.#gathering()
+    const receipt: Receipt = { positions: decidePlain(topic, list, commit, this.#now()) }
+    this.#schedule(commit)
+    return commit.durable.then(() => receipt)
+  }
+
+  /**
+   * As `append`. The promise of the commit is one for all, and what is made of it for each record is all that is made:
+   * with a promise, callbacks, a list and a receipt of its own, a record costs twice as much (docs/benchmarks.md).
+   */
+  appendOne(topic: TopicState, record: OutgoingRecord): Promise<RecordPosition> {
+    if (this.#closed) return Promise.reject(closedError())
+    if (topic.config.keyed !== 'none' || !this.#free()) {
+      return this.#appendQueued(topic, record, {}).then(({ positions }) => positions[0]!)
+    }
+    checkRecord(topic, record)
+    const commit = this.#gathering()
+    const position = decideOne(topic, record, commit, this.#now())
+    this.#schedule(commit)
+    return commit.durable.then(() => position)
+  }
+
+  #appendQueued(
+    topic: TopicState,
+    records: OutgoingRecord | readonly OutgoingRecord[],
+    options: AppendOptions,
+  ): Promise<Receipt> {
+    const prepared = prepareAppend(topic, records, options)
+    const receipt: { positions: Receipt['positions'] } = { positions: [] }
+    const decide = (stage: Stage, now: number): void => {
+      receipt.positions = decideAppend(prepared, stage, now)
+    }
     return new Promise((resolve, reject) => {
-      const receipt: { positions: Receipt['positions'] } = { positions: [] }
-      const done = (): void => resolve(receipt)
-      if (topic.config.keyed !== 'none' || (options.expected ?? 'any') !== 'any' || !this.#free()) {
-        const prepared = prepareAppend(topic, records, options)
-        const decide = (stage: Stage, now: number): void => {
-          receipt.positions = decideAppend(prepared, stage, now)
-        }
-        this.#enqueue({ request: { reads: prepared.reads, decide }, resolve: done, reject })
-        return
-      }
-      const list = checkedRecords(topic, records)
-      const commit = this.#gathering()
-      receipt.positions = decidePlain(topic, list, commit, this.#now())
-      commit.waiters.push({ committed: nothing, resolve: done, reject })
-      this.#schedule(commit)
+      this.#enqueue({ request: { reads: prepared.reads, decide }, resolve: () => resolve(receipt), reject })
     })
   }
 
@@ -230,7 +252,7 @@ export class Sequencer {
         { cause: error },
       )
       this.#next()
-      for (const { reject } of commit.waiters) reject(error)
+      commit.fail(error)
       return
     }
     // From here to the last resolve nothing waits: everything of one commit shows at once.
@@ -244,7 +266,7 @@ export class Sequencer {
     commit.publish(this.#tail)
     for (const { committed } of commit.waiters) committed()
     this.#next()
-    for (const { resolve } of commit.waiters) resolve()
+    commit.resolve()
   }
 
   /** The disk goes on while those who waited are told. */
