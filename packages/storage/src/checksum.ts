@@ -30,21 +30,29 @@ export function seal(storedKey: Uint8Array, value: Uint8Array): Uint8Array {
   return stored
 }
 
+/** Whether a stored value has its checksum. */
+export function isSealed(storedKey: Uint8Array, stored: Uint8Array): boolean {
+  const end = stored.length - checksumBytes
+  if (end < 0) return false
+  const found = ((stored[end]! << 24) | (stored[end + 1]! << 16) | (stored[end + 2]! << 8) | stored[end + 3]!) >>> 0
+  return found === crc32c(stored.subarray(0, end), crc32c(storedKey))
+}
+
 /**
  * The value without its checksum, as a view.
  * @throws AegisError `STORAGE_CORRUPT` when the checksum does not fit.
  */
 export function unseal(storedKey: Uint8Array, stored: Uint8Array): Uint8Array {
-  const end = stored.length - checksumBytes
-  if (end >= 0) {
-    const value = stored.subarray(0, end)
-    const found = ((stored[end]! << 24) | (stored[end + 1]! << 16) | (stored[end + 2]! << 8) | stored[end + 3]!) >>> 0
-    if (found === crc32c(value, crc32c(storedKey))) return value
-  }
-  const key = Array.from(storedKey.subarray(1, 33), byte => byte.toString(16).padStart(2, '0')).join('')
+  if (isSealed(storedKey, stored)) return stored.subarray(0, stored.length - checksumBytes)
+  const key = shownKey(storedKey)
   throw new AegisError(
     'STORAGE_CORRUPT',
     `The value of key ${key} (hex) does not have its checksum: the stored bytes were changed. Restore a backup.`,
     { details: { key } },
   )
+}
+
+/** A stored key for people, in hex; long ones are cut. */
+export function shownKey(storedKey: Uint8Array): string {
+  return Array.from(storedKey.subarray(1, 33), byte => byte.toString(16).padStart(2, '0')).join('')
 }

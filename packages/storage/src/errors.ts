@@ -33,9 +33,11 @@ export type StorageErrorCode =
   | 'STORAGE_CORRUPT'
   /** An earlier write failed; reads go on, writing takes a reopen. */
   | 'STORAGE_FENCED'
+  /** It is a backup, opened for reading. */
+  | 'STORAGE_READ_ONLY'
   /** Used after `close()`. */
   | 'STORAGE_CLOSED'
-  /** The folder is not a database of ours, or of a newer format. */
+  /** The folder is not a database of ours, or of a newer format, or a backup where a database is wanted. */
   | 'STORAGE_FORMAT'
   /** The operating system refused: disk full, no permission. */
   | 'STORAGE_IO'

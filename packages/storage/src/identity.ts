@@ -27,12 +27,16 @@ export async function readCounter(store: Store): Promise<number> {
   return stored === undefined ? 0 : decodeCounter(stored)
 }
 
+/** Id of a store, undefined when it has none yet. */
+export async function readDatabaseId(store: Store): Promise<string | undefined> {
+  const stored = await store.get(databaseIdKey)
+  return stored === undefined ? undefined : new TextDecoder().decode(unseal(databaseIdKey, stored))
+}
+
 /** Id and commit counter of a store; a new one gets an id. */
 export async function readIdentity(store: Store): Promise<{ databaseId: string; counter: number }> {
-  const stored = await store.get(databaseIdKey)
-  if (stored !== undefined) {
-    return { databaseId: new TextDecoder().decode(unseal(databaseIdKey, stored)), counter: await readCounter(store) }
-  }
+  const known = await readDatabaseId(store)
+  if (known !== undefined) return { databaseId: known, counter: await readCounter(store) }
   const databaseId = crypto.randomUUID()
   await writeIdentity(store, databaseId)
   return { databaseId, counter: 0 }

@@ -8,8 +8,8 @@ export interface LevelOptions {
   /** The folder of the database. It is created when it does not exist; it must be empty or a database of ours. */
   dataDir: string
   /**
-   * Opens although acknowledged data is missing. What is built on the data (offsets, versions, indexes) may then contradict
-   * itself. Default false: `STORAGE_LOSS`, and nothing in the folder is changed.
+   * Opens although acknowledged data is missing or a table is damaged. What is built on the data (offsets, versions, indexes) may then contradict
+   * itself. Default false: `STORAGE_LOSS` or `STORAGE_CORRUPT`, and nothing in the folder is changed.
    */
   allowLoss?: boolean
 }

@@ -2,18 +2,22 @@ import { checkedDurability, type StoredOperation, storedKey, storedOperation } f
 import { CheckedReader, sizeOf } from './checked-reader.ts'
 import { AegisError } from './errors.ts'
 import { counterKey, encodeCounter } from './identity.ts'
+import { ScanProgress } from './scan-progress.ts'
 import type {
   CommitOptions,
   Durability,
   Entry,
   Operation,
   RangeOptions,
+  ScanOptions,
   Storage,
+  StorageReport,
   StorageSnapshot,
   StorageStatus,
 } from './storage.ts'
 import { closedError, storageFailure } from './storage-failure.ts'
 import type { Store } from './store.ts'
+import { verifyValues } from './verify-values.ts'
 
 /** An open store and what has to happen around its commits. */
 export interface Medium {
@@ -21,12 +25,22 @@ export interface Medium {
   readonly databaseId: string
   /** Number of the last commit in it. */
   readonly counter: number
+  /** Default false. */
+  readonly readOnly?: boolean
   /** After a commit is in the database, before its promise resolves. A failure fences. */
   committed?(counter: number, durability: Durability): void | Promise<void>
   /** Makes everything up to this commit durable. Default: an empty synced commit. */
   flush?(counter: number): Promise<void>
+  /** Checks the files of the database. Default: there are none. */
+  verifyFiles?(options: FileScanOptions): Promise<Pick<StorageReport, 'files' | 'damage'>>
   /** After the database is closed. */
   release?(): Promise<void>
+}
+
+export interface FileScanOptions {
+  signal?: AbortSignal | undefined
+  /** Called after each file. */
+  onFile?: (checked: number, of: number) => void
 }
 
 interface Waiting {
@@ -59,6 +73,7 @@ export class SequencedStorage implements Storage {
     this.databaseId = medium.databaseId
     this.#counter = medium.counter
     this.#reader = new CheckedReader(medium.store, () => this.#assertOpen())
+    if (medium.readOnly === true) this.#status = 'read-only'
   }
 
   get status(): StorageStatus {
@@ -140,6 +155,21 @@ export class SequencedStorage implements Storage {
     } catch (error) {
       throw storageFailure(error, 'Compacting')
     }
+  }
+
+  async verify({ onProgress, signal }: ScanOptions = {}): Promise<StorageReport> {
+    this.#assertOpen()
+    // Files are read as they are, values through LevelDB, which takes longer.
+    const filesPart = 0.1
+    const onFile = (checked: number, of: number) =>
+      onProgress?.({ entries: 0, bytes: 0, fraction: (filesPart * checked) / of })
+    const { files, damage } = (await this.#medium.verifyFiles?.({ signal, onFile })) ?? { files: 0, damage: [] }
+    this.#assertOpen()
+    const progress = new ScanProgress(this, onProgress, files === 0 ? 0 : filesPart)
+    // LevelDB may stop the whole process, by an assertion, when it reads a damaged block.
+    const values = damage.length > 0 ? [] : await verifyValues(this.#store, progress, signal)
+    progress.done()
+    return { entries: progress.entries, bytes: progress.bytes, files, damage: [...damage, ...values] }
   }
 
   close(): Promise<void> {
@@ -243,5 +273,8 @@ export class SequencedStorage implements Storage {
   #assertWritable(): void {
     this.#assertOpen()
     if (this.#status === 'fenced') throw this.#fencedError()
+    if (this.#status === 'read-only') {
+      throw new AegisError('STORAGE_READ_ONLY', 'A backup is opened for reading; restore it to write to it')
+    }
   }
 }

@@ -43,7 +43,46 @@ export interface StorageSnapshot extends StorageReader {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type StorageStatus = 'open' | 'fenced' | 'closing' | 'closed'
+/** `'read-only'`: a backup. `'fenced'`: a write failed, so nothing is written until it is opened again. */
+export type StorageStatus = 'open' | 'read-only' | 'fenced' | 'closing' | 'closed'
+
+/** How far a walk over all that is stored has come. */
+export interface Progress {
+  readonly entries: number
+  /** Of keys and values. */
+  readonly bytes: number
+  /** From 0 to 1, estimated. */
+  readonly fraction: number
+}
+
+export interface ScanOptions {
+  /** Called about once for each megabyte, and at the end. */
+  onProgress?: (progress: Progress) => void
+  /** Ends the work early: it rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** Something that is not as it was written. */
+export interface Damage {
+  /** Name of the file, where it is known. */
+  readonly file?: string
+  /** Where in the file. */
+  readonly offset?: number
+  /** Beginning of the key in hex, where it is known. */
+  readonly key?: string
+  readonly reason: string
+}
+
+export interface StorageReport {
+  /** Whose values were compared. */
+  readonly entries: number
+  /** Of keys and values. */
+  readonly bytes: number
+  /** Files whose blocks were checked; 0 for what is not in files of LevelDB. */
+  readonly files: number
+  /** The first 1,000 places; none when all is as it was written. */
+  readonly damage: readonly Damage[]
+}
 
 /** Ordered keys with atomic commits. Everything above stores its data in one of these. */
 export interface Storage extends StorageReader {
@@ -54,7 +93,8 @@ export interface Storage extends StorageReader {
    * Applies all operations or none.
    *
    * Commits become visible in the order in which they were called; readers never see a part of one.
-   * @throws AegisError `STORAGE_FENCED` after an earlier write failed: its outcome is unknown, reopen to find out.
+   * @throws AegisError `STORAGE_FENCED` after an earlier write failed: its outcome is unknown, reopen to find out;
+   * `STORAGE_READ_ONLY` for a backup.
    */
   commit(operations: readonly Operation[], options?: CommitOptions): Promise<void>
   snapshot(): StorageSnapshot
@@ -64,6 +104,12 @@ export interface Storage extends StorageReader {
   approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>
   /** Gives back the space of deleted keys between two keys. */
   compact(start: Uint8Array, end: Uint8Array): Promise<void>
+  /**
+   * Compares every block of LevelDB's tables with its checksum, which reading does not (a damaged key can hide an entry, and
+   * no error tells), and then every value with its own. Goes on after damage; values are left out when a table is damaged,
+   * for LevelDB is not safe to read it with. Reads and commits go on meanwhile.
+   */
+  verify(options?: ScanOptions): Promise<StorageReport>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -3,13 +3,15 @@ import { join } from 'node:path'
 
 import { readRecords } from './record-log.ts'
 
-/** What LevelDB's manifest says about the write-ahead logs. */
+/** What LevelDB's manifest says about its files. */
 export interface Manifest {
   /** Logs from this number on hold what is not in tables yet; older ones are leftovers. */
   readonly logNumber: number
   readonly previousLogNumber: number
   /** At least the last sequence number that is in a table. */
   readonly lastSequence: number
+  /** Bytes of each table that is in use, by its number. */
+  readonly tables: ReadonlyMap<number, number>
 }
 
 /** The manifest that CURRENT names; undefined when either is missing or empty: then the tables cannot be found. */
@@ -23,13 +25,20 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   if (!/^MANIFEST-\d+$/.test(name)) return undefined
   const file = await read(name)
   if (file.length === 0) return undefined
-  const manifest = { logNumber: 0, previousLogNumber: 0, lastSequence: 0 }
+  const manifest = { logNumber: 0, previousLogNumber: 0, lastSequence: 0, tables: new Map<number, number>() }
   for (const { data } of readRecords(file).records) applyEdit(manifest, data)
   return manifest
 }
 
+interface Building {
+  logNumber: number
+  previousLogNumber: number
+  lastSequence: number
+  readonly tables: Map<number, number>
+}
+
 /** Source: leveldb db/version_edit.cc, DecodeFrom. */
-function applyEdit(manifest: { -readonly [K in keyof Manifest]: number }, edit: Buffer): void {
+function applyEdit(manifest: Building, edit: Buffer): void {
   let at = 0
   const number = () => {
     let value = 0
@@ -54,8 +63,13 @@ function applyEdit(manifest: { -readonly [K in keyof Manifest]: number }, edit: 
     else if (tag === 1) skip('bytes')
     else if (tag === 3) skip('number')
     else if (tag === 5) skip('number', 'bytes')
-    else if (tag === 6) skip('number', 'number')
-    else if (tag === 7) skip('number', 'number', 'number', 'bytes', 'bytes')
-    else return // Not known: LevelDB itself will refuse it.
+    else if (tag === 6) {
+      skip('number')
+      manifest.tables.delete(number())
+    } else if (tag === 7) {
+      skip('number')
+      manifest.tables.set(number(), number())
+      skip('bytes', 'bytes')
+    } else return // Not known: LevelDB itself will refuse it.
   }
 }

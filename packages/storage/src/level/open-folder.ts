@@ -1,67 +1,138 @@
-import { chmod, mkdir, readFile, realpath, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod } from 'node:fs/promises'
 
 import { AegisError } from '../errors.ts'
-import { readCounter, writeIdentity } from '../identity.ts'
+import { readCounter, readDatabaseId, writeIdentity } from '../identity.ts'
 import { SequencedStorage } from '../sequenced-storage.ts'
 import type { Storage } from '../storage.ts'
-import { storageFailure } from '../storage-failure.ts'
 import type { Store } from '../store.ts'
 import { openDatabase } from './database.ts'
-import { holdFolder } from './guard.ts'
 import { Journal } from './journal.ts'
 import { findLoss, findShortage, lossError, requiredCounter } from './loss.ts'
-import { beginCreation, completeCreation, type Marker, readMarker } from './marker.ts'
+import {
+  type BackupOrigin,
+  beginCreation,
+  isEmptyFolder,
+  type Marker,
+  readMarker,
+  removeDatabase,
+  writeMarker,
+} from './marker.ts'
+import { ownFolder, type Release, writeOwner } from './ownership.ts'
 import { SideFile } from './side-file.ts'
+import { findTableDamage, verifyTables } from './tables.ts'
 
-const ownerFile = 'aegis.pid'
-
-/** Opens or creates the database of a folder: guard, marker, logs, LevelDB, counter, in this order. */
-export async function openFolder(dataDir: string, allowLoss: boolean): Promise<Storage> {
-  let letGo: (() => Promise<void>) | undefined
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
-    const folder = await realpath(dataDir)
-    letGo = await holdFolder(folder)
-    if (letGo === undefined) throw await lockedError(folder)
-    return await openHeld(folder, allowLoss, letGo)
-  } catch (error) {
-    if (letGo !== undefined) {
-      await unlink(join(dataDir, ownerFile)).catch(() => undefined)
-      await letGo()
-    }
-    throw storageFailure(error, `Opening ${dataDir}`)
-  }
+interface Opened {
+  readonly store: Store
+  readonly databaseId: string
+  readonly counter: number
+  /** Whether something is missing that was acknowledged. */
+  readonly lossy?: boolean
+  readonly readOnly?: boolean
 }
 
-async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise<void>): Promise<Storage> {
-  const marker = await readMarker(folder)
-  // LevelDB makes its files readable for everyone, so the folder keeps others out.
-  if (marker === undefined) await chmod(folder, 0o700)
-  // For the message of a second opener only; the guard decides.
-  await writeFile(join(folder, ownerFile), `${process.pid}\n`, { mode: 0o600 })
-  const opened = marker?.state === 'ready' ? await openExisting(folder, marker, allowLoss) : await create(folder)
-  const { store, counter, databaseId } = opened
+/** Opens or creates the database of a folder: guard, marker, logs, LevelDB, counter, in this order. */
+export function openFolder(dataDir: string, allowLoss: boolean): Promise<Storage> {
+  return ownFolder(dataDir, true, async (folder, release) => {
+    const marker = await readMarker(folder)
+    assertUse(folder, marker, 'ready')
+    if (marker === undefined) await chmod(folder, 0o700)
+    await writeOwner(folder)
+    if (marker?.state === 'ready') return serve(folder, await openExisting(folder, marker, allowLoss), release)
+    const created = await create(folder, 'creating')
+    await writeMarker(folder, { databaseId: created.databaseId, state: 'ready' }).catch(async (error: unknown) => {
+      await created.store.close()
+      throw error
+    })
+    return serve(folder, created, release)
+  })
+}
+
+/** Opens a backup for reading. */
+export function openBackupFolder(path: string): Promise<{ storage: Storage; origin: BackupOrigin }> {
+  return ownFolder(path, false, async (folder, release) => {
+    const marker = await readMarker(folder)
+    assertUse(folder, marker, 'backup')
+    if (marker?.origin === undefined) throw notABackup(folder, 'is empty')
+    await writeOwner(folder)
+    const opened = await openExisting(folder, marker, false)
+    return { storage: await serve(folder, { ...opened, readOnly: true }, release), origin: marker.origin }
+  })
+}
+
+/** A storage that is being filled, and that nobody can open before it is complete. */
+export interface Copy {
+  readonly storage: Storage
+  /** Closes it and lets its marker say what it has become. */
+  complete(marker: Marker): Promise<void>
+  /** Closes it and leaves an empty folder. */
+  discard(): Promise<void>
+}
+
+/**
+ * A new storage in an empty folder.
+ * @throws AegisError `STORAGE_INVALID` when the folder is not empty.
+ */
+export function createCopy(path: string): Promise<Copy> {
+  return ownFolder(path, true, async (folder, release) => {
+    if (!(await isEmptyFolder(folder))) {
+      throw new AegisError('STORAGE_INVALID', `to must be an empty or a new folder; ${folder} has something in it`, {
+        details: { folder },
+      })
+    }
+    await chmod(folder, 0o700)
+    await writeOwner(folder)
+    const storage = await serve(folder, await create(folder, 'copying'), release)
+    return {
+      storage,
+      async complete(marker) {
+        await storage.close()
+        await writeMarker(folder, marker)
+      },
+      async discard() {
+        await storage.close().catch(() => undefined)
+        await removeDatabase(folder)
+      },
+    }
+  })
+}
+
+function assertUse(folder: string, marker: Marker | undefined, wanted: 'ready' | 'backup'): void {
+  if (marker === undefined || marker.state === wanted) return
+  if (marker.state === 'copying') {
+    const what = `The folder ${folder} holds a backup or a restore that did not come to its end, and is of no use; delete it`
+    throw new AegisError('STORAGE_FORMAT', what, { details: { folder } })
+  }
+  if (wanted === 'backup') throw notABackup(folder, 'holds a database')
+  if (marker.state === 'creating') return
+  const what = `The folder ${folder} is a backup, which is never written to; restore it to another folder and open that`
+  throw new AegisError('STORAGE_FORMAT', what, { details: { folder } })
+}
+
+const notABackup = (folder: string, what: string) =>
+  new AegisError('STORAGE_FORMAT', `The folder ${folder} ${what}, not a backup`, { details: { folder } })
+
+async function serve(folder: string, opened: Opened, release: Release): Promise<Storage> {
+  const { store, counter, databaseId, lossy = false, readOnly = false } = opened
   let side: SideFile | undefined
   try {
     side = SideFile.open(folder, databaseId)
-    const journal = new Journal(folder, side, counter)
     const held = side
-    const release = async () => {
-      held.close()
-      await unlink(join(folder, ownerFile)).catch(() => undefined)
-      await letGo()
-    }
+    const journal = new Journal(folder, side, counter)
     const storage = new SequencedStorage({
       store,
       databaseId,
       counter,
+      readOnly,
       committed: (number, durability) => journal.committed(number, durability),
       flush: number => journal.flush(number),
-      release,
+      verifyFiles: options => verifyTables(folder, options),
+      async release() {
+        held.close()
+        await release()
+      },
     })
     // The counter goes on above what was lost, so that the next open does not find the same loss again.
-    if (opened.lossy) await storage.commit([])
+    if (lossy) await storage.commit([])
     return storage
   } catch (error) {
     side?.close()
@@ -70,28 +141,29 @@ async function openHeld(folder: string, allowLoss: boolean, letGo: () => Promise
   }
 }
 
-interface Opened {
-  readonly store: Store
-  readonly databaseId: string
-  readonly counter: number
-  readonly lossy: boolean
-}
-
-async function create(folder: string): Promise<Opened> {
-  const marker = await beginCreation(folder)
+async function create(folder: string, state: 'creating' | 'copying'): Promise<Opened> {
+  const { databaseId } = await beginCreation(folder, state)
   const store = await openDatabase(folder, true)
   try {
-    await writeIdentity(store, marker.databaseId)
-    const side = SideFile.open(folder, marker.databaseId)
+    await writeIdentity(store, databaseId)
+    const side = SideFile.open(folder, databaseId)
     side.write(0, 0)
     side.sync()
     side.close()
-    await completeCreation(folder, marker)
   } catch (error) {
     await store.close()
     throw error
   }
-  return { store, databaseId: marker.databaseId, counter: 0, lossy: false }
+  return { store, databaseId, counter: 0 }
+}
+
+async function assertTables(folder: string): Promise<void> {
+  const damage = await findTableDamage(folder)
+  if (damage === undefined) return
+  const { file, offset, reason } = damage
+  const place = offset === undefined ? file : `${file} at byte ${offset}`
+  const what = `Damaged data in ${folder}: ${place}: ${reason}. Restore a backup, or open with allowLoss: true to save what can be read.`
+  throw new AegisError('STORAGE_CORRUPT', what, { details: { folder, ...damage } })
 }
 
 async function openExisting(folder: string, { databaseId }: Marker, allowLoss: boolean): Promise<Opened> {
@@ -99,19 +171,22 @@ async function openExisting(folder: string, { databaseId }: Marker, allowLoss: b
   if (acknowledged === undefined) {
     process.emitWarning(
       `The commit counts beside ${folder} cannot be read; whether all acknowledged data is there is not known.`,
-      {
-        code: 'AEGIS_STORAGE_COUNTS',
-      },
+      { code: 'AEGIS_STORAGE_COUNTS' },
     )
   }
   const required = requiredCounter(acknowledged)
   let loss = await findLoss(folder, required)
   if (loss !== undefined && !allowLoss) throw lossError(folder, loss)
+  if (!allowLoss) await assertTables(folder)
   const store = await openDatabase(folder, false)
   try {
     const counter = await readCounter(store)
     loss ??= findShortage(counter, required)
-    if (loss === undefined) return { store, databaseId, counter, lossy: false }
+    if (loss === undefined) {
+      if ((await readDatabaseId(store)) === databaseId) return { store, databaseId, counter }
+      const what = `The folder ${folder} has the marker of another database (aegis.json); restore a backup`
+      throw new AegisError('STORAGE_CORRUPT', what, { details: { folder } })
+    }
     if (!allowLoss) throw lossError(folder, loss)
     process.emitWarning(`Opened ${folder} although data is missing: ${loss.what}`, { code: 'AEGIS_STORAGE_LOSS' })
     return { store, databaseId, counter: Math.max(counter, required), lossy: true }
@@ -119,16 +194,4 @@ async function openExisting(folder: string, { databaseId }: Marker, allowLoss: b
     await store.close()
     throw error
   }
-}
-
-async function lockedError(folder: string): Promise<AegisError<'STORAGE_LOCKED'>> {
-  const owner = Number.parseInt(await readFile(join(folder, ownerFile), 'utf8').catch(() => ''), 10)
-  const what =
-    owner === process.pid
-      ? `The folder ${folder} is already open in this process (${owner}). Open it once and give it to both users.`
-      : `The folder ${folder} is open in ${Number.isNaN(owner) ? 'another process' : `process ${owner}`}. ` +
-        'One folder belongs to one process: close it there, or use another folder.'
-  return new AegisError('STORAGE_LOCKED', what, {
-    details: { folder, processId: Number.isNaN(owner) ? undefined : owner },
-  })
 }

@@ -54,10 +54,14 @@ function physicalRecord(file: Buffer, at: number) {
   const end = at + headerBytes + file.readUInt16LE(at + 4)
   const type = file[at + 6]!
   if (type < full || type > last || end > file.length || end > at - (at % blockBytes) + blockBytes) return undefined
-  const checksum = crc32c(file.subarray(at + 6, end))
-  const masked = (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0
-  if (masked !== file.readUInt32LE(at)) return undefined
+  if (maskedChecksum(file.subarray(at + 6, end)) !== file.readUInt32LE(at)) return undefined
   return { type, end, data: file.subarray(at + headerBytes, end) }
+}
+
+/** LevelDB's checksum. Source: leveldb util/crc32c.h, Mask. */
+export function maskedChecksum(bytes: Uint8Array): number {
+  const checksum = crc32c(bytes)
+  return (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0
 }
 
 function damageAt(file: Buffer, offset: number, at: number): Damage {
