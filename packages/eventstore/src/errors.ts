@@ -8,3 +8,11 @@ export type EventStoreErrorCode =
   | 'STREAM_TOMBSTONED'
   /** Used after `close()`. */
   | 'EVENT_STORE_CLOSED'
+  /** A projection or workflow of this name runs on the log already. */
+  | 'EVENT_PROCESSOR_RUNNING'
+  /** A projection or workflow stopped at an event that it cannot handle, which the message names. */
+  | 'EVENT_PROCESSOR_FAILED'
+  /** A projection or workflow did not come to a position in the time that was given. */
+  | 'EVENT_PROCESSOR_TIMEOUT'
+  /** A projection or workflow was closed. */
+  | 'EVENT_PROCESSOR_CLOSED'

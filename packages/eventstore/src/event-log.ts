@@ -2,6 +2,7 @@ import type { Log, LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, maxEventSize } from './event-codec.ts'
 import { InlineProjections } from './inline-projections.ts'
+import { invalid } from './invalid.ts'
 import type { PreparedAppend } from './prepare-append.ts'
 import type { Projection } from './projection.ts'
 import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
@@ -14,6 +15,16 @@ export interface EventStoreOptions {
   projections?: readonly Projection[]
 }
 
+// The parts of this package that are imported by themselves work on what is inside of a store.
+const eventLogs = new WeakMap<object, EventLog>()
+
+/** What is inside of a store. @throws AegisError `EVENT_INVALID` for anything else */
+export function eventLogOf(store: object): EventLog {
+  const events = eventLogs.get(store)
+  if (events === undefined) throw invalid('this is not an EventStore of @aegis/eventstore: give one')
+  return events
+}
+
 // By log, not by store: two stores of one log must know of each other's.
 const logsWithStreamStates = new WeakSet<Log>()
 
@@ -22,12 +33,19 @@ export class EventLog {
   readonly log: Log
   readonly codec: EventCodec
   readonly projections: InlineProjections
+  /** What stands on the store and ends with it. */
+  readonly dependents = new Set<{ close(): Promise<void> }>()
   #ready: Promise<void> | undefined
 
   constructor(log: Log, { upcasters = [], projections = [] }: EventStoreOptions) {
     this.log = log
     this.codec = new EventCodec(new UpcasterChain(upcasters))
     this.projections = new InlineProjections(projections)
+  }
+
+  /** To be called once, by the store that it is inside of. */
+  belongTo(store: object): void {
+    eventLogs.set(store, this)
   }
 
   /** A transaction cannot make the topic, but it can be made while one is open, in a commit before its own. */

@@ -27,7 +27,6 @@ import { type EventSubscription, type SubscribeEventsOptions, subscribeToEvents 
 export class EventStore implements AsyncDisposable {
   readonly #log: Log
   readonly #events: EventLog
-  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
   #owned = false
   #closed = false
 
@@ -35,6 +34,7 @@ export class EventStore implements AsyncDisposable {
   constructor(log: Log, options: EventStoreOptions = {}) {
     this.#log = log
     this.#events = new EventLog(log, options)
+    this.#events.belongTo(this)
   }
 
   /** Opens a log and owns it. */
@@ -98,8 +98,9 @@ export class EventStore implements AsyncDisposable {
   ): Promise<EventSubscription<E>> {
     await this.#prepare()
     const subscription = await subscribeToEvents<E>(this.#events, streams, options)
-    this.#subscriptions.add(subscription)
-    subscription.onClose(() => this.#subscriptions.delete(subscription))
+    const { dependents } = this.#events
+    dependents.add(subscription)
+    subscription.onClose(() => dependents.delete(subscription))
     return subscription
   }
 
@@ -159,7 +160,7 @@ export class EventStore implements AsyncDisposable {
   /** Ends subscriptions, and closes the log if it was opened here. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
+    await Promise.all([...this.#events.dependents].map(dependent => dependent.close()))
     if (this.#owned) await this.#log.close()
   }
 

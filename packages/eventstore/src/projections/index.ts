@@ -1,0 +1,8 @@
+export type { SkippedEvent } from '../processors/checkpoint.ts'
+export type { OnError } from '../processors/event-processor.ts'
+export type { WaitForOptions } from '../processors/position-waiters.ts'
+export type { AsyncProjection, ReadModel } from './async-projection.ts'
+export { Documents, type DocumentWriter } from './documents.ts'
+export { type ProjectionRunner, type StartProjectionsOptions, startProjections } from './projection-runner.ts'
+export { readModel } from './read-model.ts'
+export type { BuildProgress, ProjectionStatus, RebuildOptions } from './running-projection.ts'
