@@ -33,23 +33,3 @@ it('a partition changes hands only when the last commit of its former member is 
   await log.close()
   await rm(dataDir, { recursive: true })
 })
-
-it('a member that has lost its partition is refused the whole transaction, outputs and all', async () => {
-  await using log = await openLog({ memory: true })
-  await log.createTopic('t')
-  await log.createTopic('out')
-  const position = { groupId: 'g', topic: 't', partition: 0 }
-  const join = () => log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
-  const first = await join()
-  const second = await join()
-  const late = log.transaction(async tx => {
-    tx.append('out', { value: Buffer.from('late') })
-    tx.commitPosition({ ...position, offset: 1, member: first })
-    await first.leave()
-  })
-  await expect(late).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
-  expect(await log.endOffset('out')).toBe(0)
-  expect(await log.committed('g', 't', 0)).toBeUndefined()
-  await log.transaction(tx => tx.commitPosition({ ...position, offset: 2, member: second }))
-  expect((await log.committed('g', 't', 0))?.offset).toBe(2)
-})

@@ -8,6 +8,7 @@ export interface PlantedBug {
   readonly test: { readonly file: string /** All tests of the file when left out. */; readonly name?: string }
 }
 
+const conformance = 'packages/log/test/conformance.test.ts'
 const torture = 'apps/torture/test/torture.test.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -44,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'packages/log/src/embedded/transaction.ts',
     find: 'for (const position of this.#positions) this.#host.positions.fence(position)',
     replace: '',
-    test: { file: 'packages/log/test/group-handover.test.ts' },
+    test: { file: conformance, name: 'is refused the whole transaction' },
   },
   {
     name: 'what a transaction has read is not checked against later writes',
@@ -58,7 +59,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'packages/log/src/embedded/append.ts',
     find: "if (expected === 'any' || records.length === 0) return",
     replace: 'if (Number.isFinite(0) || records.length === 0) return',
-    test: { file: 'packages/log/test/log.test.ts' },
+    test: { file: conformance, name: 'checks what a writer expects' },
   },
   {
     name: 'acknowledging one message acknowledges the next as well',

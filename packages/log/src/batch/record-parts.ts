@@ -10,6 +10,9 @@ export function sizeOfHeaders(headers: readonly Header[]): number {
     if (typeof key !== 'string' || !key.isWellFormed()) {
       throw refused(`header key ${JSON.stringify(key)} is not a well-formed text`)
     }
+    if (value !== null && !(value instanceof Uint8Array)) {
+      throw refused(`the value of header ${JSON.stringify(key)} is a ${typeof value}: give bytes or null`)
+    }
     const keySize = Buffer.byteLength(key)
     size += sizeOfVarint(keySize) + keySize + (value === null ? 1 : sizeOfVarint(value.length) + value.length)
   }

@@ -34,18 +34,20 @@ function sizeOf(part: Uint8Array | string | null | undefined, limit: number): nu
   return typeof part === 'string' && 3 * part.length > limit ? Buffer.byteLength(part) : part.length
 }
 
+function checkPart(part: 'key' | 'value', bytes: unknown, topic: string): void {
+  if (bytes === null || typeof bytes === 'string' || bytes instanceof Uint8Array) return
+  throw new AegisError(
+    'LOG_INVALID',
+    `${part} of a record for ${topic} is ${bytes === undefined ? 'missing' : `a ${typeof bytes}`}: give bytes, a text or null`,
+  )
+}
+
 /** The record's size, when nothing is wrong with it. */
 export function checkRecord(topic: TopicState, record: OutgoingRecord): number {
   const { name, maxMessageSize, partitions, keyed } = topic.config
   const { key, value, headers, partition, timestamp } = record
-  for (const part of [key, value]) {
-    if (part !== undefined && part !== null && typeof part !== 'string' && !(part instanceof Uint8Array)) {
-      throw new AegisError(
-        'LOG_INVALID',
-        `key or value of a record for ${name} is a ${typeof part}: give bytes or a text`,
-      )
-    }
-  }
+  checkPart('key', key ?? null, name)
+  checkPart('value', value, name)
   if (keyed !== 'none' && (key === undefined || key === null)) {
     throw new AegisError('LOG_INVALID', `topic ${name} is keyed: give each record a key`)
   }
@@ -62,7 +64,10 @@ export function checkRecord(topic: TopicState, record: OutgoingRecord): number {
     )
   }
   let size = sizeOf(key, maxMessageSize) + sizeOf(value, maxMessageSize)
-  if (headers !== undefined && headers.length > 0) size += sizeOfHeaders(headers)
+  if (headers !== undefined) {
+    if (!Array.isArray(headers)) throw new AegisError('LOG_INVALID', `headers of a record for ${name}: give a list`)
+    if (headers.length > 0) size += sizeOfHeaders(headers)
+  }
   if (size > maxMessageSize) {
     throw new AegisError(
       'RECORD_TOO_LARGE',

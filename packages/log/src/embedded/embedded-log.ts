@@ -34,6 +34,7 @@ import { GroupPositions } from './group-positions.ts'
 import { getKeyed, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
 import { Sequencer } from './sequencer.ts'
+import { closedError, type StoredReads, storedReads } from './stored-reads.ts'
 import { TopicCatalog } from './topic-catalog.ts'
 import { maxMessageSize, type TopicDefaults } from './topic-options.ts'
 import type { TopicState } from './topic-state.ts'
@@ -50,11 +51,12 @@ export interface EmbeddedLogOptions {
 /** The log of one process over one storage. */
 export class EmbeddedLog implements Log {
   readonly capabilities = { transactions: true, lag: 'exact', maxReplicationFactor: 1, maxMessageSize } as const
-  readonly storage: Storage
+  readonly storage: StoredReads
   readonly sequencer: Sequencer
   readonly now: () => number
   readonly positions: GroupPositions
-  readonly #ownsStorage: boolean
+  /** Closed with the log; `undefined` when it is another's. */
+  readonly #owned: Storage | undefined
   readonly #catalog: TopicCatalog
   readonly #groups = new Map<TopicState, Map<string, GroupCoordinator>>()
   readonly #followers = new Set<EmbeddedFollower>()
@@ -62,9 +64,9 @@ export class EmbeddedLog implements Log {
   #closing: Promise<void> | undefined
 
   constructor(storage: Storage, { durability, now, defaults, ownsStorage }: EmbeddedLogOptions) {
-    this.storage = storage
+    this.storage = storedReads(storage)
     this.now = now
-    this.#ownsStorage = ownsStorage
+    this.#owned = ownsStorage ? storage : undefined
     this.sequencer = new Sequencer(storage, durability, now)
     this.#catalog = new TopicCatalog(storage, this.sequencer, defaults)
     this.positions = new GroupPositions(this, this.#groups)
@@ -94,6 +96,7 @@ export class EmbeddedLog implements Log {
   async deleteTopic(name: string): Promise<void> {
     this.#check()
     const topic = await this.#catalog.delete(name)
+    for (const group of this.#groups.get(topic)?.values() ?? []) group.dissolve()
     this.#groups.delete(topic)
     await this.#maintenance!.topicDeleted(topic.config.id)
   }
@@ -243,6 +246,7 @@ export class EmbeddedLog implements Log {
   }
 
   scanState(space: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
+    this.#check()
     return scanState(this.storage, space, prefix)
   }
 
@@ -270,7 +274,7 @@ export class EmbeddedLog implements Log {
       for (const follower of this.#followers) follower.close()
       await this.#maintenance?.stop()
       await this.sequencer.close()
-      if (this.#ownsStorage) await this.storage.close()
+      await this.#owned?.close()
     })()
     return this.#closing
   }
@@ -300,7 +304,7 @@ export class EmbeddedLog implements Log {
   }
 
   #check(): void {
-    if (this.#closing !== undefined) throw new AegisError('LOG_CLOSED', 'the log is closed: open it again')
+    if (this.#closing !== undefined) throw closedError()
   }
 }
 

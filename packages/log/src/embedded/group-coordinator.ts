@@ -6,17 +6,28 @@ class Member implements GroupMember {
   readonly topic: string
   readonly memberId: string
   readonly partitions = new Set<number>()
-  readonly onAssignment: JoinOptions['onAssignment']
+  readonly #onAssignment: JoinOptions['onAssignment']
   readonly #leave: (member: Member) => Promise<void>
   generation = 0
   left: Promise<void> | undefined
+  /** Whether `onAssignment` is running. */
+  told = false
 
   constructor(memberId: string, options: JoinOptions, leave: (member: Member) => Promise<void>) {
     this.groupId = options.groupId
     this.topic = options.topic
     this.memberId = memberId
-    this.onAssignment = options.onAssignment
+    this.#onAssignment = options.onAssignment
     this.#leave = leave
+  }
+
+  async tell(change: Parameters<JoinOptions['onAssignment']>[0]): Promise<void> {
+    this.told = true
+    try {
+      await this.#onAssignment(change)
+    } finally {
+      this.told = false
+    }
   }
 
   leave(): Promise<void> {
@@ -61,10 +72,19 @@ export class GroupCoordinator {
     await this.#rebalance()
   }
 
+  /** The topic is gone: nobody has a partition of it any more. */
+  dissolve(): void {
+    this.#partitions = 0
+    for (const member of this.#members) member.partitions.clear()
+  }
+
   async #leave(member: Member): Promise<void> {
     this.#members = this.#members.filter(other => other !== member)
     member.partitions.clear()
-    await this.#rebalance()
+    const done = this.#rebalance()
+    // A member that leaves while it is told its partitions is waited for by the rebalance that tells it.
+    if (!member.told) await done
+    else done.catch(() => undefined)
   }
 
   #rebalance(): Promise<void> {
@@ -97,7 +117,7 @@ export class GroupCoordinator {
       const revoked = [...member.partitions].filter(partition => !keep.get(member)!.has(partition))
       if (revoked.length === 0) continue
       // The member commits what it has done before it loses the right to; it loses it also when that fails.
-      await member.onAssignment({ assigned: [], revoked }).catch(error => failures.push(error))
+      await member.tell({ assigned: [], revoked }).catch(error => failures.push(error))
       for (const partition of revoked) member.partitions.delete(partition)
     }
     // A commit of the former member may be decided and not durable yet: the next one must find it.
@@ -108,7 +128,7 @@ export class GroupCoordinator {
       const assigned = free.splice(0, room.get(member)!)
       if (assigned.length === 0) continue
       for (const partition of assigned) member.partitions.add(partition)
-      await member.onAssignment({ assigned, revoked: [] }).catch(error => failures.push(error))
+      await member.tell({ assigned, revoked: [] }).catch(error => failures.push(error))
     }
     if (failures.length > 0) throw failures[0]
   }

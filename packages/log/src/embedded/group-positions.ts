@@ -1,4 +1,4 @@
-import { AegisError, type Storage } from '@aegis/storage'
+import { AegisError } from '@aegis/storage'
 import { escaped, groupKey, Space, text, topicRange, u32, unescaped } from '../keys.ts'
 import type {
   CommittedPosition,
@@ -13,12 +13,13 @@ import { offsetForTime, recordsFrom } from './batch-reader.ts'
 import { checkMember, type GroupCoordinator } from './group-coordinator.ts'
 import type { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
+import type { StoredReads } from './stored-reads.ts'
 import type { TopicState } from './topic-state.ts'
 
 const maxMetadataBytes = 32_768
 
 interface Host {
-  readonly storage: Storage
+  readonly storage: StoredReads
   readonly sequencer: Sequencer
   state(topic: string): TopicState
   topics(): Iterable<TopicState>

@@ -1,9 +1,14 @@
-import type { StorageReader } from '@aegis/storage'
+import { AegisError, type StorageReader } from '@aegis/storage'
 import { decodeRecordBatch } from '../batch/decode.ts'
 import { afterPrefix, escaped, headKey, historyKey, latestKey, readU64, Space, stateKey, u32 } from '../keys.ts'
-import type { KeyedRecord, KeyHistoryOptions } from '../log.ts'
+import type { Keyed, KeyedRecord, KeyHistoryOptions } from '../log.ts'
 import { keyedEntryBytes } from './append.ts'
 import type { TopicState } from './topic-state.ts'
+
+function assertKeyed({ config: { name, keyed } }: TopicState, ...wanted: Keyed[]): void {
+  if (wanted.includes(keyed)) return
+  throw new AegisError('LOG_INVALID', `topic ${name} is keyed '${keyed}': this is for ${wanted.join(' and ')} topics`)
+}
 
 function decodeEntry(topic: TopicState, value: Uint8Array): KeyedRecord[] {
   const buffer = Buffer.from(value.buffer, value.byteOffset, value.length)
@@ -29,6 +34,7 @@ export async function getKeyed(
   topic: TopicState,
   key: Uint8Array,
 ): Promise<KeyedRecord | undefined> {
+  assertKeyed(topic, 'latest', 'history')
   const { id, keyed } = topic.config
   if (keyed === 'latest') {
     const value = await reader.get(latestKey(id, key))
@@ -46,6 +52,7 @@ export async function readHistory(
   key: Uint8Array,
   { from = 0, limit = Infinity }: KeyHistoryOptions,
 ): Promise<KeyedRecord[]> {
+  assertKeyed(topic, 'history')
   const { id } = topic.config
   const records: KeyedRecord[] = []
   if (limit <= 0) return records
@@ -63,6 +70,7 @@ export async function readHistory(
 
 /** Storage keys of a `latest` topic whose record keys start with `prefix`. */
 export function latestRange(topic: TopicState, prefix: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
+  assertKeyed(topic, 'latest')
   const gte = Buffer.concat([Uint8Array.of(Space.latest), u32(topic.config.id), escaped(prefix).subarray(0, -2)])
   return { gte, lt: afterPrefix(gte) }
 }

@@ -1,8 +1,8 @@
-import type { Storage } from '@aegis/storage'
 import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
 import type { PartitionState } from './partition-state.ts'
 import type { Sequencer } from './sequencer.ts'
+import type { StoredReads } from './stored-reads.ts'
 import type { TopicState } from './topic-state.ts'
 
 const interval = 5_000
@@ -11,7 +11,7 @@ const stepBytes = 1_000_000
 const spacesOfTopic = [Space.batch, Space.latest, Space.head, Space.history, Space.group, Space.partition]
 
 interface Host {
-  readonly storage: Storage
+  readonly storage: StoredReads
   readonly sequencer: Sequencer
   now(): number
   topics(): Iterable<TopicState>

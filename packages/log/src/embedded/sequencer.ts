@@ -4,6 +4,7 @@ import { checkedRecords, checkRecord, decideAppend, decideOne, decidePlain, prep
 import { Commit } from './commit.ts'
 import { RecentWrites } from './recent-writes.ts'
 import { keyText, Stage } from './stage.ts'
+import { closedError } from './stored-reads.ts'
 import { Tail } from './tail.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -285,4 +286,3 @@ export class Sequencer {
 }
 
 const nothing = (): void => undefined
-const closedError = (): AegisError => new AegisError('LOG_CLOSED', 'the log is closed: open it again')

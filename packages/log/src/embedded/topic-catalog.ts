@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { AegisError, type Storage } from '@aegis/storage'
+import { AegisError, type StorageReader } from '@aegis/storage'
 import { catalogKey, deletedKey, readU64, Space, topicKey, u64 } from '../keys.ts'
 import type { AlterTopicOptions, TopicOptions } from '../log.ts'
 import { decodeFigures, PartitionState } from './partition-state.ts'
 import type { Sequencer } from './sequencer.ts'
-import { alteredTopic, checkTopic, type TopicDefaults, withDefaults } from './topic-options.ts'
+import { alteredTopic, checkName, checkTopic, type TopicDefaults, withDefaults } from './topic-options.ts'
 import { type TopicConfig, TopicState } from './topic-state.ts'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -15,13 +15,13 @@ const allOf = (space: number): { gte: Uint8Array; lt: Uint8Array } => ({
 
 /** Which topics there are. */
 export class TopicCatalog {
-  readonly #storage: Storage
+  readonly #storage: StorageReader
   readonly #sequencer: Sequencer
   readonly #topics = new Map<string, TopicState>()
   readonly #defaults: TopicDefaults
   #lastId = 0
 
-  constructor(storage: Storage, sequencer: Sequencer, defaults: TopicDefaults) {
+  constructor(storage: StorageReader, sequencer: Sequencer, defaults: TopicDefaults) {
     this.#defaults = defaults
     this.#storage = storage
     this.#sequencer = sequencer
@@ -67,6 +67,7 @@ export class TopicCatalog {
   }
 
   async create(name: string, options: TopicOptions): Promise<TopicState> {
+    checkName(name)
     const known = this.#topics.get(name)
     const wanted = checkTopic(name, withDefaults(name, options, this.#defaults, known?.config))
     if (known !== undefined) {

@@ -48,11 +48,14 @@ function checkRetention(
   }
 }
 
-/** Checks a name and options and fills in what was left out. */
-export function checkTopic(name: string, options: TopicOptions): TopicSettings {
+export function checkName(name: string): void {
   if (typeof name !== 'string' || !/^[A-Za-z0-9._$-]{1,249}$/.test(name) || name === '.' || name === '..') {
     invalid(`topic name ${JSON.stringify(name)}: give 1 to 249 letters, digits, '.', '_' or '-'`)
   }
+}
+
+/** Checks options and fills in what was left out. */
+export function checkTopic(name: string, options: TopicOptions): TopicSettings {
   checkKnown(name, options, known)
   const keyed = oneOf('keyed', options.keyed ?? 'none', ['none', 'latest', 'history'])
   return {

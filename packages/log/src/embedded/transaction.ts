@@ -1,4 +1,4 @@
-import { AegisError, type Storage, type StorageReader, type StorageSnapshot } from '@aegis/storage'
+import { AegisError, type StorageReader, type StorageSnapshot } from '@aegis/storage'
 import { headKey, latestKey, readU64, stateKey } from '../keys.ts'
 import type {
   AppendOptions,
@@ -18,6 +18,7 @@ import { getKeyed, latestRange, readHistory, scanLatest, scanState, stateRange }
 import type { ReadSet } from './recent-writes.ts'
 import type { Request, Sequencer } from './sequencer.ts'
 import { keyText, type Stage } from './stage.ts'
+import type { StoredReads } from './stored-reads.ts'
 import type { TopicState } from './topic-state.ts'
 
 const maxBytes = 16_000_000
@@ -26,7 +27,7 @@ const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1'
 
 /** What a transaction needs of the log that it belongs to. */
 export interface TransactionHost {
-  readonly storage: Storage
+  readonly storage: StoredReads
   readonly sequencer: Sequencer
   now(): number
   readonly positions: GroupPositions
@@ -39,6 +40,8 @@ export class EmbeddedTransaction implements Transaction {
   readonly #began: number
   #snapshot: StorageSnapshot | undefined
   #ended = false
+  /** Reads that have begun and not come to their end. */
+  #reading = 0
   #bytes = 0
   readonly #reads = { keys: new Set<string>(), ranges: [] as { gte: string; lt: string }[] } satisfies ReadSet
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
@@ -87,81 +90,69 @@ export class EmbeddedTransaction implements Transaction {
     this.#callbacks.push(callback)
   }
 
-  async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
-    const state = this.#keyedTopic(topic)
-    const { id, keyed } = state.config
-    const own = this.#own(state, key).at(-1)
-    if (keyed === 'history') {
-      if (own !== undefined) return (await this.history(topic, key)).at(-1)
-      this.#reads.keys.add(keyText(headKey(id, key)))
+  get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
+    return this.#during(async () => {
+      const state = this.#keyedTopic(topic)
+      const { id, keyed } = state.config
+      const own = this.#own(state, key).at(-1)
+      if (keyed === 'history') {
+        if (own !== undefined) return (await this.history(topic, key)).at(-1)
+        this.#reads.keys.add(keyText(headKey(id, key)))
+        return getKeyed(this.#reader(), state, key)
+      }
+      if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
+      this.#reads.keys.add(keyText(latestKey(id, key)))
       return getKeyed(this.#reader(), state, key)
-    }
-    if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
-    this.#reads.keys.add(keyText(latestKey(id, key)))
-    return getKeyed(this.#reader(), state, key)
+    })
   }
 
-  async history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
-    const state = this.#keyedTopic(topic)
-    const head = headKey(state.config.id, key)
-    this.#reads.keys.add(keyText(head))
-    const reader = this.#reader()
-    const [stored, records] = await Promise.all([reader.get(head), readHistory(reader, state, key, options)])
-    const count = stored === undefined ? 0 : readU64(stored, 0)
-    const own = this.#own(state, key).map((record, at) => this.#unnumbered(state, record, key, count + at))
-    const from = options.from ?? 0
-    return [...records, ...own.filter(record => record.version >= from)].slice(0, options.limit)
+  history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
+    return this.#during(async () => {
+      const state = this.#keyedTopic(topic)
+      const head = headKey(state.config.id, key)
+      this.#reads.keys.add(keyText(head))
+      const reader = this.#reader()
+      const [stored, records] = await Promise.all([reader.get(head), readHistory(reader, state, key, options)])
+      const count = stored === undefined ? 0 : readU64(stored, 0)
+      const own = this.#own(state, key).map((record, at) => this.#unnumbered(state, record, key, count + at))
+      const from = options.from ?? 0
+      return [...records, ...own.filter(record => record.version >= from)].slice(0, options.limit)
+    })
   }
 
   async *scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
-    const state = this.#keyedTopic(topic)
-    const range = latestRange(state, prefix)
-    this.#reads.ranges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
-    const rows = new Map<string, KeyedRecord>()
-    for await (const record of scanLatest(this.#reader(), state, prefix)) rows.set(text(record.key!), record)
-    for (const { prepared } of this.#appends) {
-      if (prepared.topic !== state) continue
-      for (const record of prepared.records) {
-        const id = text(record.key!)
-        if (!id.startsWith(text(prefix))) continue
-        if (record.value === null) rows.delete(id)
-        else rows.set(id, this.#unnumbered(state, record, record.key!, -1))
-      }
-    }
+    const rows = await this.#during(() => this.#rows(this.#keyedTopic(topic), prefix))
     for (const id of [...rows.keys()].sort()) yield rows.get(id)!
   }
 
-  async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
-    this.#check()
-    const id = keyText(stateKey(space, key))
-    const own = this.#state.get(id)
-    if (own !== undefined) return own.value
-    this.#reads.keys.add(id)
-    return this.#reader().get(stateKey(space, key))
+  getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#during(async () => {
+      this.#check()
+      const id = keyText(stateKey(space, key))
+      const own = this.#state.get(id)
+      if (own !== undefined) return own.value
+      this.#reads.keys.add(id)
+      return this.#reader().get(stateKey(space, key))
+    })
   }
 
   async *scanState(
     space: string,
     prefix: Uint8Array = new Uint8Array(),
   ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
-    this.#check()
-    const { gte, lt, skip } = stateRange(space, prefix)
-    const [from, to] = [keyText(gte), keyText(lt)]
-    this.#reads.ranges.push({ gte: from, lt: to })
-    const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
-    for await (const entry of scanState(this.#reader(), space, prefix))
-      entries.set(keyText(stateKey(space, entry[0])), entry)
-    for (const [id, { key, value }] of this.#state) {
-      if (id < from || id >= to) continue
-      if (value === undefined) entries.delete(id)
-      else entries.set(id, [key.subarray(skip), value])
-    }
+    const entries = await this.#during(() => this.#entries(space, prefix))
     for (const id of [...entries.keys()].sort()) yield entries.get(id)!
   }
 
   async commit(): Promise<void> {
     this.#check()
     this.#ended = true
+    if (this.#reading > 0) {
+      throw new AegisError(
+        'TRANSACTION_STATE',
+        `${this.#reading} reads of the transaction were still under way when its function returned: await them in it`,
+      )
+    }
     const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads)]
     const request: Request = {
       reads,
@@ -221,6 +212,50 @@ export class EmbeddedTransaction implements Transaction {
         })
       }
     }
+  }
+
+  /** A read that is under way when the transaction ends would have seen what others may change before it commits. */
+  async #during<T>(read: () => Promise<T>): Promise<T> {
+    this.#reading++
+    try {
+      return await read()
+    } finally {
+      this.#reading--
+    }
+  }
+
+  async #rows(topic: TopicState, prefix: Uint8Array): Promise<Map<string, KeyedRecord>> {
+    const range = latestRange(topic, prefix)
+    this.#reads.ranges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
+    const rows = new Map<string, KeyedRecord>()
+    for await (const record of scanLatest(this.#reader(), topic, prefix)) rows.set(text(record.key!), record)
+    for (const { prepared } of this.#appends) {
+      if (prepared.topic !== topic) continue
+      for (const record of prepared.records) {
+        const id = text(record.key!)
+        if (!id.startsWith(text(prefix))) continue
+        if (record.value === null) rows.delete(id)
+        else rows.set(id, this.#unnumbered(topic, record, record.key!, -1))
+      }
+    }
+    return rows
+  }
+
+  async #entries(space: string, prefix: Uint8Array): Promise<Map<string, readonly [Uint8Array, Uint8Array]>> {
+    this.#check()
+    const { gte, lt, skip } = stateRange(space, prefix)
+    const [from, to] = [keyText(gte), keyText(lt)]
+    this.#reads.ranges.push({ gte: from, lt: to })
+    const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
+    for await (const entry of scanState(this.#reader(), space, prefix)) {
+      entries.set(keyText(stateKey(space, entry[0])), entry)
+    }
+    for (const [id, { key, value }] of this.#state) {
+      if (id < from || id >= to) continue
+      if (value === undefined) entries.delete(id)
+      else entries.set(id, [key.subarray(skip), value])
+    }
+    return entries
   }
 
   #write(key: Uint8Array, value: Uint8Array | undefined): void {

@@ -1,0 +1,138 @@
+import { followed, type LogTests, upTo, values } from './runner.ts'
+
+/** Live reading. */
+export function followTests({ describe, it, expect }: LogTests): void {
+  describe('a follower', () => {
+    it('goes from what is stored to what is appended, without gap or repeat', async log => {
+      await log.createTopic('t', { partitions: 2 })
+      const append = (value: string, partition: number) => log.append('t', { value, partition })
+      for (const partition of [0, 1]) await append(`old${partition}`, partition)
+      const starts = await Promise.all([0, 1].map(async partition => log.startOffset('t', partition)))
+      const follower = log.follow('t', { positions: new Map(starts.entries()) })
+      const running = followed(follower, 22)
+      for (const n of upTo(20)) await append(`${n}`, n % 2)
+      const records = await running
+      follower.close()
+      const expected = [0, 1].map(own => [
+        `old${own}`,
+        ...upTo(20)
+          .filter(n => n % 2 === own)
+          .map(String),
+      ])
+      const found = [0, 1].map(own => values(records.filter(({ partition }) => partition === own)))
+      expect(found).toEqual(expected)
+    })
+
+    it('from the end sees only what comes after', async log => {
+      await log.createTopic('t')
+      await log.append('t', { value: 'before' })
+      const follower = log.follow('t', { positions: new Map([[0, await log.endOffset('t')]]) })
+      const running = followed(follower, 1)
+      await log.append('t', { value: 'after' })
+      expect(values(await running)).toEqual(['after'])
+      follower.close()
+    })
+
+    it('starts where it is told, in the middle of what was appended together too', async log => {
+      await log.createTopic('t')
+      const { positions } = await log.append(
+        't',
+        upTo(10).map(n => ({ value: `${n}` })),
+      )
+      const follower = log.follow('t', { positions: new Map([[0, positions[7]!.offset]]) })
+      expect(values(await followed(follower, 3))).toEqual(['7', '8', '9'])
+      follower.close()
+    })
+
+    it('gives pages of one partition, no larger than asked for, each with where to go on', async log => {
+      await log.createTopic('t', { partitions: 2 })
+      await log.append(
+        't',
+        upTo(20).map(n => ({ value: `${n}`, partition: n % 2 })),
+      )
+      const next = new Map<number, number>()
+      for (const partition of [0, 1]) next.set(partition, await log.startOffset('t', partition))
+      const follower = log.follow('t', { positions: next, maxRecords: 3 })
+      let seen = 0
+      while (seen < 20) {
+        const page = await follower.next()
+        if (page === undefined) throw new Error('ended')
+        seen += page.records.length
+        expect(page.records.length <= 3).toEqual(true)
+        expect(page.records.every(({ partition }) => partition === page.partition)).toEqual(true)
+        expect(page.records.every(({ offset }) => offset >= next.get(page.partition)!)).toEqual(true)
+        expect(page.records.at(-1)!.offset < page.nextOffset).toEqual(true)
+        next.set(page.partition, page.nextOffset)
+      }
+      follower.close()
+    })
+
+    it('of some partitions sees no others', async log => {
+      await log.createTopic('t', { partitions: 3 })
+      const follower = log.follow('t', { positions: new Map([[1, 0]]) })
+      const running = followed(follower, 2)
+      for (const n of upTo(6)) await log.append('t', { value: `${n}`, partition: n % 3 })
+      expect(values(await running)).toEqual(['1', '4'])
+      follower.close()
+    })
+
+    it('takes up partitions that are added, from their beginning, when it is asked to', async log => {
+      await log.createTopic('t')
+      const follower = log.follow('t', { positions: new Map([[0, 0]]), addedPartitions: true })
+      const running = followed(follower, 3)
+      await log.append('t', { value: 'a', partition: 0 })
+      await log.alterTopic('t', { partitions: 3 })
+      await log.append('t', { value: 'b', partition: 2 })
+      await log.append('t', { value: 'c', partition: 1 })
+      expect(values(await running).sort()).toEqual(['a', 'b', 'c'])
+      follower.close()
+    })
+
+    it('is served however slow it is, and does not hold up others', async log => {
+      await log.createTopic('t')
+      const slow = log.follow('t', { positions: new Map([[0, 0]]) })
+      const quick = log.follow('t', { positions: new Map([[0, 0]]) })
+      const value = 'x'.repeat(10_000)
+      const running = followed(quick, 100)
+      for (const n of upTo(100)) await log.append('t', { value: `${n} ${value}` })
+      expect((await running).length).toEqual(100)
+      const numbers = values(await followed(slow, 100)).map(shown => Number(shown.split(' ')[0]))
+      expect(numbers).toEqual(upTo(100))
+      for (const follower of [slow, quick]) follower.close()
+    })
+
+    it('that waits is let go by its own close', async log => {
+      await log.createTopic('t')
+      const follower = log.follow('t', { positions: new Map([[0, 0]]) })
+      const next = follower.next()
+      follower.close()
+      expect([await next, await follower.next()]).toEqual([undefined, undefined])
+    })
+
+    it('that waits is let go by its signal, and one given an aborted signal never starts', async log => {
+      await log.createTopic('t')
+      await log.append('t', { value: 'v' })
+      const abort = new AbortController()
+      const end = await log.endOffset('t')
+      const next = log.follow('t', { positions: new Map([[0, end]]), signal: abort.signal }).next()
+      abort.abort()
+      expect(await next).toEqual(undefined)
+      const late = log.follow('t', { positions: new Map([[0, 0]]), signal: abort.signal })
+      expect(await late.next()).toEqual(undefined)
+    })
+
+    it('that waits is let go by the close of the log', async log => {
+      await log.createTopic('t')
+      const next = log.follow('t', { positions: new Map([[0, 0]]) }).next()
+      await log.close()
+      expect(await next).toEqual(undefined)
+    })
+
+    it('that waits is let go when its topic is deleted', async log => {
+      await log.createTopic('t')
+      const next = log.follow('t', { positions: new Map([[0, 0]]) }).next()
+      await log.deleteTopic('t')
+      expect(await next).toEqual(undefined)
+    })
+  })
+}

@@ -1,0 +1,165 @@
+import { bytes, failure, type LogTests, outcome, recordsOf, text, upTo, values } from './runner.ts'
+
+/** Topics whose records are all kept by key, numbered from 0. */
+export function historyTests({ describe, it, expect }: LogTests): void {
+  describe('a topic keyed history', () => {
+    it('numbers the records of each key from 0, without gap', async log => {
+      await log.createTopic('t', { keyed: 'history', partitions: 2 })
+      const versions: Record<string, (number | undefined)[]> = { a: [], b: [] }
+      for (const n of upTo(12)) {
+        const key = n % 3 === 0 ? 'b' : 'a'
+        const { positions } = await log.append(
+          't',
+          upTo(1 + (n % 2)).map(() => ({ key, value: `${n}` })),
+        )
+        versions[key]!.push(...positions.map(({ version }) => version))
+      }
+      for (const key of ['a', 'b']) {
+        const records = await log.history('t', bytes(key))
+        expect(versions[key]).toEqual(upTo(versions[key]!.length))
+        expect(records.map(({ version }) => version)).toEqual(versions[key])
+        const offsets = records.map(({ offset }) => offset)
+        expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+        expect(records.every(record => record.topic === 't' && text(record.key) === key)).toEqual(true)
+      }
+      expect(await log.history('t', bytes('c'))).toEqual([])
+    })
+
+    it('numbers the keys of one append apart', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      const { positions } = await log.append(
+        't',
+        ['a', 'b', 'a', 'a', 'b'].map((key, n) => ({ key, value: `${n}` })),
+      )
+      expect(positions.map(({ version }) => version)).toEqual([0, 0, 1, 2, 1])
+      expect(values(await log.history('t', bytes('b')))).toEqual(['1', '4'])
+    })
+
+    it('is read from a version on and as many as asked for', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      for (const n of upTo(30)) {
+        await log.append(
+          't',
+          upTo(1 + (n % 4)).map(() => ({ key: 'k', value: 'x'.repeat(200) })),
+        )
+      }
+      const count = (await log.history('t', bytes('k'))).length
+      for (const from of [0, 1, 17, count - 1, count, count + 5]) {
+        for (const limit of [1, 7, undefined]) {
+          const found = (await log.history('t', bytes('k'), limit === undefined ? { from } : { from, limit })).map(
+            ({ version }) => version,
+          )
+          expect(found).toEqual(upTo(count).slice(from).slice(0, limit))
+        }
+      }
+      expect(await log.history('t', bytes('k'), { limit: 0 })).toEqual([])
+    })
+
+    it('gives the newest record of a key', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      expect(await log.get('t', bytes('k'))).toEqual(undefined)
+      for (const n of upTo(5)) {
+        await log.append('t', { key: 'k', value: `${n}` })
+        const record = await log.get('t', bytes('k'))
+        expect([text(record?.value), record?.version]).toEqual([`${n}`, n])
+      }
+    })
+
+    it('keeps values, headers and timestamps, tombstones too', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      const headers = [
+        { key: 'h', value: bytes('1') },
+        { key: 'h', value: null },
+      ]
+      await log.append('t', [
+        { key: 'k', value: bytes('v'), headers, timestamp: 5 },
+        { key: 'k', value: null, timestamp: -1 },
+        { key: 'k', value: new Uint8Array(), timestamp: 9 },
+      ])
+      for (const records of [await log.history('t', bytes('k')), await recordsOf(log, 't')]) {
+        expect(
+          records.map(({ value, headers, timestamp, version }) => [
+            value && text(value),
+            headers.map(({ key }) => key),
+            timestamp,
+            version,
+          ]),
+        ).toEqual([
+          ['v', ['h', 'h'], 5, 0],
+          [null, [], -1, 1],
+          ['', [], 9, 2],
+        ])
+      }
+    })
+
+    it('shows the version also to those who read the topic', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      await log.append(
+        't',
+        ['a', 'b', 'a'].map(key => ({ key, value: 'v', headers: [{ key: 'h', value: null }] })),
+      )
+      const records = await recordsOf(log, 't')
+      expect(records.map(({ version, headers }) => [version, headers.length])).toEqual([
+        [0, 1],
+        [0, 1],
+        [1, 1],
+      ])
+    })
+
+    it('checks what a writer expects: the version of the last record, none, or any', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      const put = (expected: number | 'any' | 'no-stream' | 'stream-exists', count = 1) =>
+        log.append(
+          't',
+          upTo(count).map(() => ({ key: 'k', value: 'v' })),
+          { expected },
+        )
+      expect(await outcome(() => put('stream-exists'))).toEqual('VERSION_CONFLICT')
+      expect(await outcome(() => put(0))).toEqual('VERSION_CONFLICT')
+      await put('no-stream', 3)
+      expect((await failure(() => put('no-stream')))?.details).toEqual({ topic: 't', expected: 'no-stream', actual: 2 })
+      expect((await failure(() => put(1)))?.details).toEqual({ topic: 't', expected: 1, actual: 2 })
+      await put(2)
+      await put('any')
+      await put('stream-exists')
+      expect((await log.history('t', bytes('k'))).length).toEqual(6)
+    })
+
+    it('goes on counting over tombstones: a deleted key is no new one', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      await log.append('t', { key: 'k', value: 'v' })
+      await log.append('t', { key: 'k', value: null })
+      expect(await outcome(() => log.append('t', { key: 'k', value: 'v' }, { expected: 'no-stream' }))).toEqual(
+        'VERSION_CONFLICT',
+      )
+      expect((await log.append('t', { key: 'k', value: 'v' }, { expected: 1 })).positions[0]!.version).toEqual(2)
+    })
+
+    it('lets one of many win who expect the same version, and tells the others what is there', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      await log.append('t', { key: 'k', value: 'first' })
+      const rivals = await Promise.all(
+        upTo(10).map(n => failure(() => log.append('t', { key: 'k', value: `${n}` }, { expected: 0 }))),
+      )
+      const lost = rivals.filter(error => error !== undefined)
+      expect(lost.map(({ code, details }) => [code, details])).toEqual(
+        upTo(9).map(() => ['VERSION_CONFLICT', { topic: 't', expected: 0, actual: 1 }]),
+      )
+      expect((await log.history('t', bytes('k'))).length).toEqual(2)
+    })
+
+    it('refused for a version stores nothing, and takes no version', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      await log.append('t', { key: 'k', value: 'a' })
+      const results = await Promise.all([
+        outcome(() => log.append('t', { key: 'k', value: 'no' }, { expected: 5 })),
+        outcome(() => log.append('t', { key: 'k', value: 'b' }, { expected: 0 })),
+        outcome(() => log.append('t', { key: 'k', value: 'no' }, { expected: 0 })),
+        outcome(() => log.append('t', { key: 'k', value: 'c' }, { expected: 1 })),
+      ])
+      expect(results).toEqual(['VERSION_CONFLICT', 'done', 'VERSION_CONFLICT', 'done'])
+      expect(values(await log.history('t', bytes('k')))).toEqual(['a', 'b', 'c'])
+      expect(values(await recordsOf(log, 't'))).toEqual(['a', 'b', 'c'])
+    })
+  })
+}
