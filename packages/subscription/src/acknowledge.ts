@@ -1,20 +1,14 @@
 import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { Committer } from './committer.ts'
-import type { Delivery } from './delivery.ts'
-import type { PartitionWindow } from './partition-window.ts'
+import type { AssignedPartition } from './assigned-partition.ts'
+import { Delivery, delivered } from './delivery.ts'
 
-interface Source {
-  readonly delivery: Delivery
-  readonly committer: Committer
-}
+const remembered = new WeakMap<object, Delivery>()
+const staged = new WeakMap<Transaction, Map<AssignedPartition, Delivery[]>>()
 
-const sources = new WeakMap<object, Source>()
-const staged = new WeakMap<Transaction, Map<PartitionWindow, number[]>>()
-
-/** Remembers where an item comes from, for `acknowledge`. */
-export function remember(item: object, delivery: Delivery, committer: Committer): void {
-  sources.set(item, { delivery, committer })
+/** Remembers where an item comes from, for `acknowledge`, unless the item tells it. */
+export function remember(item: object, delivery: Delivery): void {
+  if (!(delivered in item)) remembered.set(item, delivery)
 }
 
 /**
@@ -24,19 +18,19 @@ export function remember(item: object, delivery: Delivery, committer: Committer)
  * @throws AegisError `ACK_UNKNOWN`
  */
 export function acknowledge(tx: Transaction, item: object): void {
-  const source = sources.get(item)
-  if (source === undefined) {
+  const delivery = delivered in item ? item[delivered] : remembered.get(item)
+  if (!(delivery instanceof Delivery) || !delivery.partition.source.grouped) {
     throw new AegisError('ACK_UNKNOWN', 'only items of a subscription with a groupId are acknowledged in a transaction')
   }
-  const { delivery, committer } = source
-  let windows = staged.get(tx)
-  if (windows === undefined) staged.set(tx, (windows = new Map()))
-  const slots = windows.get(delivery.window)
-  if (slots !== undefined) {
-    slots.push(delivery.slot)
+  const { partition } = delivery
+  let partitions = staged.get(tx)
+  if (partitions === undefined) staged.set(tx, (partitions = new Map()))
+  const deliveries = partitions.get(partition)
+  if (deliveries !== undefined) {
+    deliveries.push(delivery)
     return
   }
-  const first = [delivery.slot]
-  windows.set(delivery.window, first)
-  committer.stage(tx, delivery.window, first)
+  const first = [delivery]
+  partitions.set(partition, first)
+  partition.source.stage(tx, partition, first)
 }

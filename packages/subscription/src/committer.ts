@@ -1,6 +1,7 @@
 import type { GroupMember, Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { PartitionWindow } from './partition-window.ts'
+import type { AssignedPartition } from './assigned-partition.ts'
+import type { Delivery } from './delivery.ts'
 
 // One commit for each acknowledgement would be one fsync for each; so much may be delivered again after a crash.
 const interval = 100
@@ -12,9 +13,11 @@ export class Committer {
   readonly #topic: string
   readonly #groupId: string
   readonly #failed: (error: unknown) => void
-  readonly #waiting = new Set<PartitionWindow>()
+  readonly #waiting = new Set<AssignedPartition>()
   #acknowledged = 0
   #timer: NodeJS.Timeout | undefined
+  /** Whether a commit in the background is on its way; what comes in meanwhile goes into the next. */
+  #committing = false
   member: GroupMember | undefined
 
   constructor(log: Log, topic: string, groupId: string, failed: (error: unknown) => void) {
@@ -24,22 +27,22 @@ export class Committer {
     this.#failed = failed
   }
 
-  /** Something of the window has changed and is to be committed before long. */
-  touch(window: PartitionWindow): void {
-    this.#waiting.add(window)
-    if (++this.#acknowledged >= most) this.#background()
+  /** Something of the partition has changed and is to be committed before long. */
+  touch(partition: AssignedPartition): void {
+    this.#waiting.add(partition)
+    if (++this.#acknowledged >= most && !this.#committing) this.#background()
     else this.#timer ??= setTimeout(() => this.#background(), interval)
   }
 
-  /** Commits what is acknowledged of the windows; resolves when it is durable. */
-  async commit(windows: Iterable<PartitionWindow>): Promise<void> {
-    const dirty = [...windows].filter(window => window.dirty && !window.released)
+  /** Commits what is acknowledged of the partitions; resolves when it is durable. */
+  async commit(partitions: Iterable<AssignedPartition>): Promise<void> {
+    const dirty = [...partitions].filter(({ window, released }) => window.dirty && !released)
     await Promise.all(
-      dirty.map(window =>
+      dirty.map(partition =>
         this.#log
-          .transaction(tx => this.stage(tx, window, []))
+          .transaction(tx => this.stage(tx, partition, []))
           .catch((error: unknown) => {
-            // Its partition is another's now; that one delivers again what was not committed.
+            // It is another's now; that one delivers again what was not committed.
             if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
           }),
       ),
@@ -47,28 +50,29 @@ export class Committer {
   }
 
   /**
-   * Adds the window's position to a transaction, as it is when the transaction has its place in the order of commits,
-   * with `slots` acknowledged then: so commits side by side never undo one another.
+   * Adds the partition's position to a transaction, as it is when the transaction has its place in the order of commits,
+   * with `deliveries` acknowledged then: so commits side by side never undo one another.
    */
-  stage(tx: Transaction, window: PartitionWindow, slots: readonly number[]): void {
+  stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void {
     const { member } = this
+    const { window } = partition
     tx.commitPosition({
       groupId: this.#groupId,
       topic: this.#topic,
-      partition: window.partition,
+      partition: partition.partition,
       ...(member !== undefined && { member }),
       decide: () => {
-        if (window.released) {
+        if (partition.released) {
           throw new AegisError(
             'GENERATION_FENCED',
-            `partition ${window.partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
+            `partition ${partition.partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
           )
         }
-        return window.expect(slots)
+        return window.expect(deliveries)
       },
-      refused: () => window.withdraw(slots),
+      refused: () => window.withdraw(deliveries),
     })
-    tx.onCommit(() => window.confirm(slots))
+    tx.onCommit(() => window.confirm(deliveries))
   }
 
   /** Nothing is committed in the background until something is touched again. */
@@ -80,8 +84,14 @@ export class Committer {
   }
 
   #background(): void {
-    const windows = [...this.#waiting]
+    const partitions = [...this.#waiting]
     this.stop()
-    this.commit(windows).catch(this.#failed)
+    this.#committing = true
+    this.commit(partitions)
+      .catch(this.#failed)
+      .finally(() => {
+        this.#committing = false
+        if (this.#acknowledged >= most) this.#background()
+      })
   }
 }

@@ -1,35 +1,23 @@
-import type { Log, Transaction } from '@aegis/log'
+import type { Log } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { remember } from './acknowledge.ts'
-import { createDeadLetterTopic, deadLetter, deadLetterTopic, reasonOf } from './dead-letters.ts'
+import { bury, reasonOf } from './dead-letters.ts'
 import type { Decode, Delivery, NackOptions, Settling } from './delivery.ts'
-import { Intake } from './intake.ts'
+import { Feeds } from './feeds.ts'
 import { duration, type Settings } from './options.ts'
 
 /** Makes items of deliveries and says what becomes of them: acknowledged, tried again, or put to the dead letters. */
 export class Consumer<Item> implements Settling {
   readonly log: Log
-  readonly topic: string
   readonly settings: Settings
+  readonly feeds = new Feeds()
   readonly #decode: Decode<Item>
   readonly #burials = new Set<Promise<void>>()
-  #intake: Intake | undefined
 
-  private constructor(log: Log, topic: string, decode: Decode<Item>, settings: Settings) {
+  constructor(log: Log, decode: Decode<Item>, settings: Settings) {
     this.log = log
-    this.topic = topic
     this.settings = settings
     this.#decode = decode
-  }
-
-  static async open<Item>(log: Log, topic: string, decode: Decode<Item>, settings: Settings): Promise<Consumer<Item>> {
-    const consumer = new Consumer(log, topic, decode, settings)
-    consumer.#intake = await Intake.open(log, topic, settings, consumer)
-    return consumer
-  }
-
-  get intake(): Intake {
-    return this.#intake!
   }
 
   /**
@@ -37,8 +25,8 @@ export class Consumer<Item> implements Settling {
    * subscriber, cannot be read, or has ended too many processes.
    */
   item(delivery: Delivery): Item | undefined {
-    const { countDeliveries, maxAttempts } = this.settings
-    delivery.begin()
+    const { countDeliveries, maxAttempts, groupId } = this.settings
+    delivery.begin(this)
     if (countDeliveries && delivery.attempts > maxAttempts) {
       this.#exhausted(delivery, `it was delivered ${maxAttempts} times and never acknowledged`)
       return undefined
@@ -50,9 +38,8 @@ export class Consumer<Item> implements Settling {
       this.#unreadable(delivery, error)
       return undefined
     }
-    const { committer } = this.intake
     if (item === undefined) this.settle(delivery)
-    else if (committer !== undefined && typeof item === 'object' && item !== null) remember(item, delivery, committer)
+    else if (groupId !== undefined && typeof item === 'object' && item !== null) remember(item, delivery)
     return item
   }
 
@@ -67,10 +54,10 @@ export class Consumer<Item> implements Settling {
   }
 
   /** Acknowledges, however the subscription delivers. */
-  settle({ window, slot }: Delivery): void {
-    if (window.released) return
-    window.acknowledge(slot)
-    this.intake.touched(window)
+  settle({ partition, slot }: Delivery): void {
+    if (partition.released) return
+    partition.window.acknowledge(slot)
+    partition.source.touched(partition)
   }
 
   refuse(delivery: Delivery, { delay, reason = 'refused' }: NackOptions): void {
@@ -83,19 +70,19 @@ export class Consumer<Item> implements Settling {
     const wait = this.failed(delivery, reason, asked)
     if (wait === undefined) return
     delivery.refused = true
-    this.intake.redeliver(delivery, wait)
+    delivery.partition.source.redeliver(delivery, wait)
   }
 
   /** How long to wait until the next attempt, in milliseconds; `undefined` when there is none. */
   failed(delivery: Delivery, reason: unknown, delay?: number): number | undefined {
-    const { window, slot, attempts } = delivery
+    const { partition, slot, attempts } = delivery
     if (attempts >= this.settings.maxAttempts) {
       this.#exhausted(delivery, reason)
       return undefined
     }
     const wait = delay ?? this.settings.backoff(attempts)
-    if (wait > 0) window.postpone(slot, Date.now() + wait)
-    this.intake.touched(window)
+    if (wait > 0) partition.window.postpone(slot, this.log.now() + wait)
+    partition.source.touched(partition)
     return wait
   }
 
@@ -111,12 +98,12 @@ export class Consumer<Item> implements Settling {
 
   #exhausted(delivery: Delivery, reason: unknown): void {
     if (this.settings.groupId !== undefined) {
-      this.#bury(delivery, reason)
+      this.#bury(delivery, this.settings.groupId, reason)
       return
     }
     if (this.settings.onError === 'skip') return
     const { topic, partition, offset } = delivery.record
-    this.intake.fail(
+    this.feeds.fail(
       new AegisError(
         'ATTEMPTS_EXHAUSTED',
         `the message at offset ${offset} of ${topic}/${partition} was refused ${delivery.attempts} times: ${reasonOf(reason)}`,
@@ -126,28 +113,16 @@ export class Consumer<Item> implements Settling {
   }
 
   #unreadable(delivery: Delivery, error: unknown): void {
-    if (this.settings.groupId !== undefined) this.#bury(delivery, error)
-    else if (this.settings.onError === 'throw') this.intake.fail(error)
+    const { groupId, onError } = this.settings
+    if (groupId !== undefined) this.#bury(delivery, groupId, error)
+    else if (onError === 'throw') this.feeds.fail(error)
   }
 
-  /** In one transaction: the dead letter is there and the message is acknowledged, or neither. */
-  #bury(delivery: Delivery, reason: unknown): void {
-    const { log, topic } = this
-    const { groupId } = this.settings
-    const { committer } = this.intake
-    if (groupId === undefined || committer === undefined) return
-    const work = async (): Promise<void> => {
-      await createDeadLetterTopic(log, topic)
-      await log.transaction((tx: Transaction) => {
-        tx.append(deadLetterTopic(topic), deadLetter(delivery, groupId, reasonOf(reason)))
-        committer.stage(tx, delivery.window, [delivery.slot])
-      })
-      this.intake.touched(delivery.window)
-    }
-    const burial = work()
+  #bury(delivery: Delivery, groupId: string, reason: unknown): void {
+    const burial = bury(this.log, delivery, groupId, reason)
       .catch((error: unknown) => {
         // Another member has the partition, and will find the message as bad as we did.
-        if (!AegisError.is(error, 'GENERATION_FENCED')) this.intake.fail(error)
+        if (!AegisError.is(error, 'GENERATION_FENCED')) this.feeds.fail(error)
       })
       .finally(() => this.#burials.delete(burial))
     this.#burials.add(burial)

@@ -7,9 +7,22 @@ export const deadLetterTopic = (topic: string): string => `${topic}.dead`
 // What the headers add must not make the record too large for the topic.
 const roomForHeaders = 16_384
 const longestReason = 1000
+const longestError = 8000
+
+/** In one transaction: the dead letter is there and the message is acknowledged, or neither. */
+export async function bury(log: Log, delivery: Delivery, groupId: string, reason: unknown): Promise<void> {
+  const { partition } = delivery
+  const { source } = partition
+  await createDeadLetterTopic(log, source.topic)
+  await log.transaction(tx => {
+    tx.append(deadLetterTopic(source.topic), deadLetter(delivery, groupId, reason))
+    source.stage(tx, partition, [delivery])
+  })
+  source.touched(partition)
+}
 
 /** Makes the topic of the dead letters, like the one that they come from. */
-export async function createDeadLetterTopic(log: Log, topic: string): Promise<void> {
+async function createDeadLetterTopic(log: Log, topic: string): Promise<void> {
   const { codec, maxMessageSize } = log.topic(topic)
   const name = deadLetterTopic(topic)
   const exists = (await log.listTopics()).some(other => other.name === name)
@@ -19,7 +32,7 @@ export async function createDeadLetterTopic(log: Log, topic: string): Promise<vo
 }
 
 /** The record as it was, with where it comes from and why it is here in its headers. */
-export function deadLetter({ record, attempts }: Delivery, groupId: string, reason: string): OutgoingRecord {
+function deadLetter({ record, attempts }: Delivery, groupId: string, reason: unknown): OutgoingRecord {
   const { topic, partition, offset, key, value, timestamp, headers } = record
   const about: Record<string, string> = {
     'dead-letter-group': groupId,
@@ -27,7 +40,10 @@ export function deadLetter({ record, attempts }: Delivery, groupId: string, reas
     'dead-letter-partition': String(partition),
     'dead-letter-offset': String(offset),
     'dead-letter-attempts': String(attempts),
-    'dead-letter-reason': reason.slice(0, longestReason).toWellFormed(),
+    'dead-letter-reason': reasonOf(reason).slice(0, longestReason).toWellFormed(),
+  }
+  if (reason instanceof Error) {
+    about['dead-letter-error'] = (reason.stack ?? reasonOf(reason)).slice(0, longestError).toWellFormed()
   }
   const added = Object.entries(about).map(([name, text]): Header => ({ key: name, value: Buffer.from(text) }))
   return { key, value, timestamp, headers: [...headers, ...added] }

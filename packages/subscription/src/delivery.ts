@@ -1,5 +1,5 @@
 import type { LogRecord } from '@aegis/log'
-import type { PartitionWindow } from './partition-window.ts'
+import type { AssignedPartition } from './assigned-partition.ts'
 
 export interface NackOptions {
   /** How long until the item is delivered again: milliseconds or `'5s'`. Default: as the subscription's `backoff` says. */
@@ -19,6 +19,12 @@ export interface Delivered {
 }
 
 /**
+ * The key under which an item has what was delivered, where it can: then `acknowledge(tx, item)` finds it there, which is
+ * faster than remembering every item.
+ */
+export const delivered: unique symbol = Symbol('delivered')
+
+/**
  * Makes an item of a record; `undefined`: the record is not for this subscriber, and counts as acknowledged. Throwing:
  * it cannot be read; in a group it goes to the dead letters.
  */
@@ -33,43 +39,47 @@ export interface Settling {
 /** A record on its way to the user. */
 export class Delivery implements Delivered {
   readonly record: LogRecord
-  readonly window: PartitionWindow
+  readonly partition: AssignedPartition
   /** Its place in the window. */
   readonly slot: number
+  /** What it needs in memory, or about as much. */
+  readonly bytes: number
   attempts = 0
   /** It was refused and waits for its next delivery. */
   refused = false
   /** What the handler of `run` has said with `nack()`; taken up when it returns. `undefined` before that. */
-  refusal: NackOptions | undefined
+  refusal: NackOptions | undefined = undefined
   /** `run` has it: what becomes of it is decided when its handler returns. */
   inRun = false
-  readonly #settling: Settling
+  /** Who has it: known when it is handed over. */
+  settling: Settling | undefined = undefined
 
-  constructor(record: LogRecord, window: PartitionWindow, slot: number, settling: Settling) {
+  constructor(record: LogRecord, partition: AssignedPartition, slot: number, bytes: number) {
     this.record = record
-    this.window = window
+    this.partition = partition
     this.slot = slot
-    this.#settling = settling
+    this.bytes = bytes
   }
 
   // Functions that can be taken off it, made when they are asked for: most deliveries ask for one at most.
   get ack(): () => void {
-    return () => this.#settling.acknowledge(this)
+    return () => this.settling?.acknowledge(this)
   }
 
   get nack(): (options?: NackOptions) => void {
-    return (options = {}) => this.#settling.refuse(this, options)
+    return (options = {}) => this.settling?.refuse(this, options)
   }
 
   /** Whether there is still something to be done with it here. */
   get open(): boolean {
-    return !this.window.released && !this.window.isAcknowledged(this.slot)
+    return !this.partition.released && !this.partition.window.isAcknowledged(this.slot)
   }
 
   /** One more delivery begins. */
-  begin(): void {
+  begin(settling: Settling): void {
+    this.settling = settling
     this.refused = false
     this.refusal = undefined
-    this.attempts = Math.max(this.attempts + 1, this.window.deliver(this.slot))
+    this.attempts = Math.max(this.attempts + 1, this.partition.window.deliver(this.slot))
   }
 }

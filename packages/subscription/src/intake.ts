@@ -1,44 +1,47 @@
-import type { CommittedPosition, Follower, GroupMember, Log, ReadResult } from '@aegis/log'
+import type { CommittedPosition, Follower, GroupMember, Log, ReadResult, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { AssignedPartition, type Source } from './assigned-partition.ts'
 import { Committer } from './committer.ts'
 import { Delayed } from './delayed.ts'
-import { Delivery, type Settling } from './delivery.ts'
+import { Delivery } from './delivery.ts'
+import type { Feed, Taker } from './feed.ts'
 import type { Settings } from './options.ts'
-import { PartitionWindow } from './partition-window.ts'
 
 type Page = ReadResult & { readonly partition: number }
 
 /** Gets the records of a topic, those of the partitions that the group has given us, in the order of delivery. */
-export class Intake {
+export class Intake implements Feed, Source {
+  readonly topic: string
   readonly #log: Log
-  readonly #topic: string
   readonly #settings: Settings
-  readonly #settling: Settling
-  readonly #windows = new Map<number, PartitionWindow>()
-  readonly #delayed: Delayed
-  readonly committer: Committer | undefined
-  #ready: Delivery[] = []
-  #taken = 0
+  readonly #taker: Taker
+  readonly #partitions = new Map<number, AssignedPartition>()
+  readonly #delayed = new Delayed(delivery => this.redeliver(delivery, 0))
+  readonly #committer: Committer | undefined
+  /** The partitions in the order in which they are taken from; the first until it has nothing more. */
+  #turn: AssignedPartition[] = []
+  /** How many deliveries are ready, and their bytes. */
+  #readySize = 0
+  #readyBytes = 0
+  #demanded = false
   #follower: Follower | undefined
-  #page: Promise<Page | undefined> | undefined
   #member: GroupMember | undefined
   #closed = false
-  #failure: { readonly error: unknown } | undefined
-  #wake: () => void = () => undefined
+  /** Lets the reading go on when there is room again. */
+  #proceed: (() => void) | undefined
 
-  private constructor(log: Log, topic: string, settings: Settings, settling: Settling) {
+  private constructor(log: Log, topic: string, settings: Settings, taker: Taker) {
     this.#log = log
-    this.#topic = topic
+    this.topic = topic
     this.#settings = settings
-    this.#settling = settling
-    this.#delayed = new Delayed(delivery => this.redeliver(delivery, 0))
+    this.#taker = taker
     const { groupId } = settings
-    if (groupId !== undefined) this.committer = new Committer(log, topic, groupId, error => this.fail(error))
+    if (groupId !== undefined) this.#committer = new Committer(log, topic, groupId, error => taker.fail(error))
   }
 
   /** Resolves when the start of every partition is fixed, and committed for a group. */
-  static async open(log: Log, topic: string, settings: Settings, settling: Settling): Promise<Intake> {
-    const intake = new Intake(log, topic, settings, settling)
+  static async open(log: Log, topic: string, settings: Settings, taker: Taker): Promise<Intake> {
+    const intake = new Intake(log, topic, settings, taker)
     const { partitions } = await log.describeTopic(topic)
     const end = await log.endOffset(topic)
     const { groupId } = settings
@@ -56,198 +59,228 @@ export class Intake {
       },
     })
     intake.#member = member
-    if (intake.committer !== undefined) intake.committer.member = member
+    if (intake.#committer !== undefined) intake.#committer.member = member
     if (intake.#follower === undefined) intake.#follow()
     return intake
   }
 
-  /** The next delivery, waiting for it; `undefined` once closed. */
-  async next(): Promise<Delivery | undefined> {
-    for (;;) {
-      const delivery = this.take()
-      if (delivery !== undefined) return delivery
-      if (this.#closed) return undefined
-      const woken = new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-      const follower = this.#follower!
-      this.#page ??= follower.next()
-      const page = this.#page
-      const arrived = await Promise.race([page.then(result => ({ result })), woken])
-      // Another assignment has replaced the follower: what the old one had is fetched again where it is still ours.
-      if (this.#follower !== follower || arrived === undefined) continue
-      this.#page = undefined
-      if (this.#closed) return undefined
-      if (arrived.result === undefined) {
-        this.#check()
-        throw new AegisError('SUBSCRIPTION_CLOSED', `topic ${this.#topic} was deleted, or its log closed`)
-      }
-      await this.#receive(arrived.result)
-    }
+  get grouped(): boolean {
+    return this.#committer !== undefined
   }
 
-  /** The next delivery if there is one at once. With `window` only if it is of that one. */
-  take(window?: PartitionWindow): Delivery | undefined {
-    this.#check()
-    while (this.#taken < this.#ready.length) {
-      const delivery = this.#ready[this.#taken]!
-      if (delivery.open && window !== undefined && delivery.window !== window) return undefined
-      this.#taken++
-      if (this.#taken === this.#ready.length) {
-        this.#ready = []
-        this.#taken = 0
-      }
-      if (delivery.open) return delivery
+  demand(): void {
+    this.#demanded = true
+    this.#goOn()
+  }
+
+  take(only?: AssignedPartition): Delivery | undefined {
+    if (this.#readySize === 0) return undefined
+    if (only !== undefined) return only.source === this ? this.#takeOf(only) : undefined
+    for (let tried = this.#turn.length; tried > 0; tried--) {
+      const delivery = this.#takeOf(this.#turn[0]!)
+      if (delivery !== undefined) return delivery
+      this.#turn.push(this.#turn.shift()!)
     }
     return undefined
   }
 
-  /** Delivers once more, after a while in milliseconds. */
   redeliver(delivery: Delivery, delay: number): void {
     if (this.#closed || !delivery.open) return
     if (delay > 0) {
       this.#delayed.add(delivery, delay)
       return
     }
-    this.#ready.push(delivery)
-    this.#wake()
+    this.#push(delivery)
+    this.#taker.wake()
   }
 
-  /** To be called when something of a window was acknowledged or postponed. */
-  touched(window: PartitionWindow): void {
-    this.committer?.touch(window)
-    if (!window.paused || window.full(this.#settings.maxPollRecords)) return
-    window.paused = false
+  touched(partition: AssignedPartition): void {
+    this.#committer?.touch(partition)
+    if (!partition.full || partition.window.full(this.#settings.maxPollRecords)) return
+    partition.full = false
     this.#follow()
   }
 
-  /** Ends it: `next` throws the error. */
-  fail(error: unknown): void {
-    this.#failure ??= { error }
-    this.#wake()
+  stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void {
+    this.#committer?.stage(tx, partition, deliveries)
   }
 
-  /** What is acknowledged now becomes durable. */
   async commit(): Promise<void> {
-    await this.committer?.commit(this.#windows.values())
+    await this.#committer?.commit(this.#partitions.values())
   }
 
-  /** Nothing more is fetched or given out; what was given out can still be acknowledged until `leave`. */
   stop(): void {
     if (this.#closed) return
     this.#closed = true
     this.#delayed.clear()
     this.#follower?.close()
-    this.#wake()
+    this.#unblock()
   }
 
-  /** Commits, and gives the partitions to the others of the group. */
   async leave(): Promise<void> {
     this.stop()
     try {
-      await this.#returnUndelivered([...this.#windows.values()])
+      await this.#returnUndelivered([...this.#partitions.values()])
       await this.commit()
     } finally {
-      this.committer?.stop()
-      for (const window of this.#windows.values()) window.released = true
+      this.#committer?.stop()
+      for (const partition of this.#partitions.values()) partition.released = true
       await this.#member?.leave()
     }
   }
 
-  #check(): void {
-    if (this.#failure !== undefined) throw this.#failure.error
+  #takeOf({ ready }: AssignedPartition): Delivery | undefined {
+    const [size, bytes] = [ready.size, ready.bytes]
+    if (size === 0) return undefined
+    const delivery = ready.shift()
+    this.#readySize += ready.size - size
+    this.#readyBytes += ready.bytes - bytes
+    if (this.#proceed !== undefined) this.#goOn()
+    return delivery
   }
 
-  async #receive({ partition, records, nextOffset }: Page): Promise<void> {
+  #push(delivery: Delivery): void {
+    delivery.partition.ready.push(delivery)
+    this.#readySize++
+    this.#readyBytes += delivery.bytes
+  }
+
+  /** Whether more is to be fetched: one page ahead of what is being handed over. */
+  #hasRoom(): boolean {
+    const { delivery, maxPollRecords, maxPollBytes } = this.#settings
+    if (!this.#demanded) return false
+    // The position is committed when a page arrives: no sooner than somebody waits for it.
+    if (delivery === 'at-most-once') return this.#readySize === 0
+    return this.#readySize < maxPollRecords && this.#readyBytes < maxPollBytes
+  }
+
+  #goOn(): void {
+    if (this.#hasRoom()) this.#unblock()
+  }
+
+  #unblock(): void {
+    const proceed = this.#proceed
+    this.#proceed = undefined
+    proceed?.()
+  }
+
+  /** Reads until another follower takes its place. Never rejects. */
+  async #read(follower: Follower): Promise<void> {
+    try {
+      for (;;) {
+        while (!this.#hasRoom() && this.#follower === follower && !this.#closed) {
+          await new Promise<void>(resolve => {
+            this.#proceed = resolve
+          })
+        }
+        if (this.#closed || this.#follower !== follower) return
+        const page = await follower.next()
+        // Another assignment has replaced the follower: what the old one had is fetched again where it is still ours.
+        if (this.#closed || this.#follower !== follower) return
+        if (page === undefined) {
+          throw new AegisError('SUBSCRIPTION_CLOSED', `topic ${this.topic} was deleted, or its log closed`)
+        }
+        await this.#receive(page)
+      }
+    } catch (error) {
+      this.#taker.fail(error)
+    }
+  }
+
+  async #receive({ partition: number, records, nextOffset, bytes }: Page): Promise<void> {
     // A partition that was added to the topic, of which nobody can have read anything.
-    const window = this.#windows.get(partition) ?? this.#window(partition, { offset: 0, metadata: '' })
+    const partition = this.#partitions.get(number) ?? this.#add(number, { offset: 0, metadata: '' })
+    const { window } = partition
     window.next = nextOffset
-    const now = Date.now()
+    const now = this.#log.now()
+    const each = Math.ceil(bytes / records.length)
     const deliveries: Delivery[] = []
     for (const record of records) {
       const slot = window.add(record.offset)
       if (slot === undefined) continue
-      const delivery = new Delivery(record, window, slot, this.#settling)
-      const wait = (window.dueAt(slot) ?? 0) - now
-      if (wait > 0) this.#delayed.add(delivery, wait)
+      const delivery = new Delivery(record, partition, slot, each)
+      const due = window.dueAt(slot)
+      if (due > now) this.#delayed.add(delivery, due - now)
       else deliveries.push(delivery)
     }
-    if (this.#settings.delivery === 'at-most-once' && !(await this.#commitOffset(window, nextOffset))) return
-    for (const delivery of deliveries) this.#ready.push(delivery)
-    if (this.#settings.groupId === undefined || !window.full(this.#settings.maxPollRecords)) return
-    window.paused = true
+    if (this.#settings.delivery === 'at-most-once') {
+      this.#demanded = false
+      if (!(await this.#commitOffset(number, nextOffset)) || partition.released) return
+    }
+    for (const delivery of deliveries) this.#push(delivery)
+    this.#taker.wake()
+    if (!this.grouped || !window.full(this.#settings.maxPollRecords)) return
+    partition.full = true
     this.#follow()
   }
 
-  async #revoke(partitions: readonly number[]): Promise<void> {
-    const windows = partitions.flatMap(partition => this.#windows.get(partition) ?? [])
-    if (windows.length === 0) return
-    for (const { partition } of windows) this.#windows.delete(partition)
-    const undelivered = this.#returnUndelivered(windows)
-    this.#ready = this.#ready.slice(this.#taken).filter(({ window }) => !windows.includes(window))
-    this.#taken = 0
+  async #revoke(revoked: readonly number[]): Promise<void> {
+    const partitions = revoked.flatMap(partition => this.#partitions.get(partition) ?? [])
+    if (partitions.length === 0) return
+    const undelivered = this.#returnUndelivered(partitions)
+    for (const partition of partitions) {
+      this.#partitions.delete(partition.partition)
+      this.#readySize -= partition.ready.size
+      this.#readyBytes -= partition.ready.bytes
+    }
+    this.#turn = this.#turn.filter(partition => !partitions.includes(partition))
     this.#follow()
     try {
       await undelivered
-      await this.committer?.commit(windows)
+      await this.#committer?.commit(partitions)
     } finally {
-      for (const window of windows) window.released = true
-      this.#wake()
+      for (const partition of partitions) partition.released = true
+      this.#taker.wake()
     }
   }
 
-  async #assign(partitions: readonly number[], known: number, end: number): Promise<void> {
-    if (partitions.length === 0) return
+  async #assign(assigned: readonly number[], known: number, end: number): Promise<void> {
+    if (assigned.length === 0) return
     const { groupId } = this.#settings
-    for (const partition of partitions) {
-      let position = groupId === undefined ? undefined : await this.#log.committed(groupId, this.#topic, partition)
+    for (const partition of assigned) {
+      let position = groupId === undefined ? undefined : await this.#log.committed(groupId, this.topic, partition)
       if (position === undefined) {
         // What comes into partitions that are new since then was published after the start.
         const offset = partition < known ? await this.#startOf(partition, end) : 0
         position = { offset, metadata: '' }
         if (groupId !== undefined) {
-          await this.#log.commitPosition({ groupId, topic: this.#topic, partition, ...position })
+          await this.#log.commitPosition({ groupId, topic: this.topic, partition, ...position })
         }
       }
-      this.#window(partition, position)
+      this.#add(partition, position)
     }
     this.#follow()
   }
 
-  #window(partition: number, position: CommittedPosition): PartitionWindow {
-    const { groupId, delivery } = this.#settings
-    const window = new PartitionWindow(partition, position, groupId !== undefined && delivery !== 'at-most-once')
-    this.#windows.set(partition, window)
-    return window
+  #add(number: number, position: CommittedPosition): AssignedPartition {
+    const tracked = this.grouped && this.#settings.delivery !== 'at-most-once'
+    const partition = new AssignedPartition(this, number, position, tracked)
+    this.#partitions.set(number, partition)
+    this.#turn.push(partition)
+    return partition
   }
 
   async #startOf(partition: number, end: number): Promise<number> {
     const { from } = this.#settings
     if (from === 'latest') return end
     if (from === 'earliest') return 0
-    return 'offset' in from ? from.offset : this.#log.offsetForTime(this.#topic, partition, from.time)
+    return 'offset' in from ? from.offset : this.#log.offsetForTime(this.topic, partition, from.time)
   }
 
   /** Under at-most-once the position is ahead of what was handed over: it goes back to the first that was not. */
-  async #returnUndelivered(windows: readonly PartitionWindow[]): Promise<void> {
+  async #returnUndelivered(partitions: readonly AssignedPartition[]): Promise<void> {
     if (this.#settings.delivery !== 'at-most-once') return
-    const first = new Map<PartitionWindow, number>()
-    for (const { window, record } of this.#ready.slice(this.#taken)) {
-      first.set(window, Math.min(first.get(window) ?? record.offset, record.offset))
-    }
-    for (const window of windows) {
-      const offset = first.get(window)
-      if (offset !== undefined) await this.#commitOffset(window, offset)
-    }
+    const first = partitions.map(({ partition, ready }) => ({ partition, offset: ready.firstOffset }))
+    for (const { partition, offset } of first) if (offset !== undefined) await this.#commitOffset(partition, offset)
   }
 
   /** Gives false when the partition is another member's now. */
-  async #commitOffset({ partition }: PartitionWindow, offset: number): Promise<boolean> {
+  async #commitOffset(partition: number, offset: number): Promise<boolean> {
     const { groupId } = this.#settings
     if (groupId === undefined) return true
     const member = this.#member
     try {
-      await this.#log.commitPosition({ groupId, topic: this.#topic, partition, offset, ...(member && { member }) })
+      await this.#log.commitPosition({ groupId, topic: this.topic, partition, offset, ...(member && { member }) })
       return true
     } catch (error) {
       if (AegisError.is(error, 'GENERATION_FENCED')) return false
@@ -257,16 +290,22 @@ export class Intake {
 
   #follow(): void {
     const before = this.#follower
-    const active = [...this.#windows.values()].filter(window => !window.paused)
-    this.#follower = this.#log.follow(this.#topic, {
-      positions: new Map(active.map(({ partition, next }) => [partition, next])),
+    const active = [...this.#partitions.values()].filter(({ full }) => !full)
+    const { maxPollRecords, maxPollBytes } = this.#settings
+    const follower = this.#log.follow(this.topic, {
+      positions: new Map(active.map(({ partition, window }) => [partition, window.next])),
       // In a group they come by assignment.
-      addedPartitions: this.#settings.groupId === undefined,
-      maxRecords: this.#settings.maxPollRecords,
+      addedPartitions: !this.grouped,
+      maxRecords: maxPollRecords,
+      maxBytes: maxPollBytes,
     })
-    this.#page = undefined
+    this.#follower = follower
     before?.close()
-    if (this.#closed) this.#follower.close()
-    this.#wake()
+    if (this.#closed) {
+      follower.close()
+      return
+    }
+    this.#unblock()
+    void this.#read(follower)
   }
 }

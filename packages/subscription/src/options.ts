@@ -1,4 +1,4 @@
-import { parseDuration } from '@aegis/log'
+import { parseDuration, parseSize } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 
 /**
@@ -25,8 +25,10 @@ export interface SubscriptionOptions {
   delivery?: Delivery
   /** Asking for the next item acknowledges the one before. Default false. */
   autoCommit?: boolean
-  /** Largest number of records fetched at once, at most 10,000. Default 500. */
+  /** Largest number of records fetched at once, at most 10,000; as many may be fetched ahead. Default 500. */
   maxPollRecords?: number
+  /** As `maxPollRecords`, in bytes or `'1MB'`; whatever its size, one record is always fetched. Default `'8MB'`. */
+  maxPollBytes?: number | string
   /**
    * How often a message is tried before it goes to the dead letters. Default 5. When given, deliveries that ended with
    * the process or the subscription count too, so that a message that kills its consumer does not do so for ever.
@@ -62,6 +64,7 @@ export interface Settings {
   readonly delivery: Delivery
   readonly autoCommit: boolean
   readonly maxPollRecords: number
+  readonly maxPollBytes: number
   readonly maxAttempts: number
   /** Whether deliveries that were never refused count as attempts. */
   readonly countDeliveries: boolean
@@ -76,6 +79,7 @@ const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([
   'delivery',
   'autoCommit',
   'maxPollRecords',
+  'maxPollBytes',
   'maxAttempts',
   'backoff',
   'onError',
@@ -103,6 +107,16 @@ function whole(option: string, value: number, most: number): number {
 export function duration(option: string, value: number | string): number {
   try {
     return parseDuration(option, value)
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Bytes of an option. */
+function size(option: string, value: number | string): number {
+  try {
+    const bytes = parseSize(option, value)
+    return bytes > 0 ? bytes : invalid(`${option} is ${show(value)}: give at least 1`)
   } catch (error) {
     return invalid(error instanceof Error ? error.message : String(error))
   }
@@ -170,6 +184,7 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
     autoCommit,
     from: checkFrom(options.from ?? 'latest'),
     maxPollRecords: whole('maxPollRecords', options.maxPollRecords ?? 500, 10_000),
+    maxPollBytes: size('maxPollBytes', options.maxPollBytes ?? '8MB'),
     maxAttempts: whole('maxAttempts', maxAttempts ?? 5, 1_000_000),
     countDeliveries: maxAttempts !== undefined,
     backoff: backoffFunction(options.backoff ?? 'exponential'),

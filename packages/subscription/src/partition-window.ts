@@ -1,25 +1,13 @@
 import type { CommittedPosition } from '@aegis/log'
+import { type DeliveredRun, type DueRun, keptPosition, maxMetadataBytes, parseKept } from './kept-position.ts'
 
 /** The number of deliveries of a record, or this when it is acknowledged. */
 const acknowledged = -1
 
-/** Delivery of a partition pauses when this many records lie between the position and the newest one … */
+/** Delivery of a partition pauses when this many records lie between the position and the newest one. */
 export const maxWindowRecords = 10_000
-/** … or when what is to be kept beyond the position may need this many bytes. */
-export const maxWindowBytes = 32_768
-
-interface Run {
-  readonly last: number
-  readonly deliveries: number
-}
-
-/** What is kept with the position: after it, runs of neighbours with equal deliveries, and when refused ones are due. */
-interface Kept {
-  /** Pairs: the run's last offset less the one of the run before, and its deliveries (-1: acknowledged). */
-  runs?: number[]
-  /** Pairs: offset less that of the position, and milliseconds since the epoch. */
-  due?: number[]
-}
+/** What one place where neighbours differ may need in the metadata of the position, until it was seen. */
+const bytesOfBorder = 16
 
 /**
  * The records of one partition from the first that is not acknowledged to the newest that was fetched.
@@ -28,13 +16,8 @@ interface Kept {
  * the offset of the first record that is not acknowledged, and the runs after it.
  */
 export class PartitionWindow {
-  readonly partition: number
   /** Where to fetch on. */
   next: number
-  /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
-  released = false
-  /** Delivery waits until the window is smaller. */
-  paused = false
   /** Rises with everything that a commit would store. */
   changes = 0
   /** The `changes` that are committed, or in a commit on its way. */
@@ -44,21 +27,27 @@ export class PartitionWindow {
   readonly #tracked: boolean
   #offsets: number[] = []
   #deliveries: number[] = []
+  /** When each is due, in milliseconds since the epoch; 0: at once. */
+  #due: number[] = []
   /** The slot of the first element of the arrays, and the index of the first that is not acknowledged. */
   #base = 0
   #head = 0
-  /** How many neighbours differ. */
+  /** How many neighbours differ in deliveries, and in when they are due. */
   #borders = 0
-  readonly #due = new Map<number, number>()
-  #restored: Run[] = []
-  readonly #restoredDue = new Map<number, number>()
+  #dueBorders = 0
+  #bytesOfBorder = bytesOfBorder
+  #restored: readonly DeliveredRun[]
+  #restoredAt = 0
+  #restoredDue: readonly DueRun[]
+  #restoredDueAt = 0
 
   /** Without a group nothing is acknowledged, and nothing is kept: not `tracked`. */
-  constructor(partition: number, position: CommittedPosition, tracked: boolean) {
-    this.partition = partition
+  constructor(position: CommittedPosition, tracked: boolean) {
     this.next = position.offset
     this.#tracked = tracked
-    this.#restore(position)
+    const { runs, due } = parseKept(position)
+    this.#restored = runs
+    this.#restoredDue = due
   }
 
   get dirty(): boolean {
@@ -70,9 +59,10 @@ export class PartitionWindow {
     return this.#offsets.length - this.#head
   }
 
-  /** Whether `more` records would be too many. */
+  /** Whether `more` records would be too many, or what is to be kept beyond the position has become too long. */
   full(more: number): boolean {
-    return this.size + more > maxWindowRecords || (this.#borders + this.#due.size) * 12 > maxWindowBytes
+    const borders = this.#borders + this.#dueBorders
+    return this.size + more > maxWindowRecords || borders * this.#bytesOfBorder > maxMetadataBytes
   }
 
   /**
@@ -81,71 +71,67 @@ export class PartitionWindow {
    */
   add(offset: number): number | undefined {
     if (!this.#tracked) return 0
-    const restored = this.#restoredDeliveries(offset)
+    const deliveries = this.#restored.length === 0 ? 0 : this.#restoredDeliveries(offset)
+    const due = this.#restoredDue.length === 0 ? 0 : this.#restoredDueTime(offset)
     const index = this.#offsets.push(offset) - 1
-    this.#deliveries.push(restored)
-    if (index > this.#head && this.#deliveries[index - 1] !== restored) this.#borders++
-    const due = this.#restoredDue.get(offset)
-    if (restored === acknowledged) {
-      this.#advance()
-      return undefined
+    this.#deliveries.push(deliveries)
+    this.#due.push(due)
+    if (index > this.#head) {
+      if (this.#deliveries[index - 1] !== deliveries) this.#borders++
+      if (this.#due[index - 1] !== due) this.#dueBorders++
     }
-    const slot = this.#base + index
-    if (due !== undefined) this.#due.set(slot, due)
-    return slot
+    if (deliveries !== acknowledged) return this.#base + index
+    this.#advance()
+    return undefined
   }
 
-  /** Counts one more delivery and gives their number. */
-  deliver(slot: number): number {
-    if (!this.#tracked) return 1
+  /** Counts one more delivery, which is not due again before `due`, and gives their number. */
+  deliver(slot: number, due = 0): number {
     const index = slot - this.#base
-    if (index < this.#head || this.#deliveries[index] === acknowledged) return 1
-    this.#due.delete(slot)
+    if (!this.#tracked || this.#isDone(index)) return 1
     const deliveries = this.#deliveries[index]! + 1
-    this.#set(index, deliveries)
+    this.#set(index, deliveries, due)
     return deliveries
   }
 
-  /** Deliveries so far. */
-  deliveries(slot: number): number {
-    return this.#tracked ? Math.max(0, this.#deliveries[slot - this.#base] ?? 0) : 0
+  /** Takes back a delivery that did not happen. */
+  undeliver(slot: number): void {
+    const index = slot - this.#base
+    if (this.#tracked && !this.#isDone(index)) this.#set(index, Math.max(0, this.#deliveries[index]! - 1), 0)
   }
 
-  /** Milliseconds since the epoch before which the record is not delivered again. */
-  dueAt(slot: number): number | undefined {
-    return this.#due.get(slot)
+  /** Milliseconds since the epoch before which the record is not delivered again; 0 when it is due. */
+  dueAt(slot: number): number {
+    return this.#due[slot - this.#base] ?? 0
   }
 
-  postpone(slot: number, dueAt: number): void {
-    if (!this.#tracked) return
-    this.#due.set(slot, dueAt)
-    this.changes++
+  postpone(slot: number, due: number): void {
+    const index = slot - this.#base
+    if (this.#tracked && !this.#isDone(index)) this.#set(index, this.#deliveries[index]!, due)
   }
 
   isAcknowledged(slot: number): boolean {
-    const index = slot - this.#base
-    return this.#tracked && (index < this.#head || this.#deliveries[index] === acknowledged)
+    return this.#tracked && this.#isDone(slot - this.#base)
   }
 
   acknowledge(slot: number): void {
     const index = slot - this.#base
-    if (!this.#tracked || index < this.#head || this.#deliveries[index] === acknowledged) return
-    this.#due.delete(slot)
-    this.#set(index, acknowledged)
-    this.#advance()
+    if (!this.#tracked || this.#isDone(index)) return
+    this.#set(index, acknowledged, 0)
+    if (index === this.#head) this.#advance()
   }
 
-  /** The position to commit with these slots acknowledged; they count as such in all that is decided until it is known. */
-  expect(slots: readonly number[]): CommittedPosition {
-    if (this.#tracked) for (const slot of slots) this.#expected.add(slot)
+  /** The position to commit with these acknowledged; they count as such in all that is decided until it is known. */
+  expect(acknowledging: readonly { readonly slot: number }[]): CommittedPosition {
+    if (this.#tracked) for (const { slot } of acknowledging) this.#expected.add(slot)
     this.#committed = this.changes
     return this.#position()
   }
 
   /** The commit of what was expected has happened. */
-  confirm(slots: readonly number[]): void {
+  confirm(acknowledged: readonly { readonly slot: number }[]): void {
     const { dirty } = this
-    for (const slot of slots) {
+    for (const { slot } of acknowledged) {
       this.#expected.delete(slot)
       this.acknowledge(slot)
     }
@@ -153,89 +139,101 @@ export class PartitionWindow {
   }
 
   /** The commit of what was expected has not happened. */
-  withdraw(slots: readonly number[]): void {
-    for (const slot of slots) this.#expected.delete(slot)
+  withdraw(refused: readonly { readonly slot: number }[]): void {
+    for (const { slot } of refused) this.#expected.delete(slot)
     this.changes++
   }
 
   #position(): CommittedPosition {
     const count = this.#offsets.length
-    const expected = [...this.#expected].map(slot => slot - this.#base).filter(index => index >= this.#head)
-    const all = expected.length === 0 ? this.#deliveries : [...this.#deliveries]
-    for (const index of expected) all[index] = acknowledged
+    const [deliveries, due] = this.#asExpected()
     let head = this.#head
-    while (all[head] === acknowledged) head++
-    if (head === count) return { offset: this.next, metadata: '' }
+    while (deliveries[head] === acknowledged) head++
+    if (head >= count) return { offset: this.next, metadata: '' }
     const offset = this.#offsets[head]!
-    const runs: number[] = []
-    let before = offset
+    const runs: DeliveredRun[] = []
+    const dueRuns: DueRun[] = []
+    let first = offset
     for (let index = head; index < count; index++) {
-      const deliveries = all[index]!
-      if (index + 1 < count ? all[index + 1] === deliveries : deliveries === 0) continue
       const last = this.#offsets[index]!
-      runs.push(last - before, deliveries)
-      before = last
+      const end = index + 1 === count
+      // Of those at the end that were never delivered there is nothing to say.
+      if (end ? deliveries[index] !== 0 : deliveries[index + 1] !== deliveries[index]) {
+        runs.push({ last, deliveries: deliveries[index]! })
+      }
+      if (!end && due[index + 1] === due[index]) continue
+      if (due[index] !== 0) dueRuns.push({ first, last, at: due[index]! })
+      first = this.#offsets[index + 1] ?? last
     }
-    const due = [...this.#due]
-      .filter(([slot]) => !this.#expected.has(slot))
-      .flatMap(([slot, at]) => [this.#offsets[slot - this.#base]! - offset, at])
-    if (runs.length === 0 && due.length === 0) return { offset, metadata: '' }
-    const kept: Kept = { ...(runs.length > 0 && { runs }), ...(due.length > 0 && { due }) }
-    return { offset, metadata: JSON.stringify(kept) }
+    const position = keptPosition(offset, { runs, due: dueRuns })
+    const borders = this.#borders + this.#dueBorders
+    if (borders > 100) this.#bytesOfBorder = Math.max(bytesOfBorder, Math.ceil(position.metadata.length / borders))
+    return position
   }
 
-  #set(index: number, deliveries: number): void {
+  /** Deliveries and times with what commits on their way acknowledge. */
+  #asExpected(): [deliveries: readonly number[], due: readonly number[]] {
+    if (this.#expected.size === 0) return [this.#deliveries, this.#due]
+    const [deliveries, due] = [[...this.#deliveries], [...this.#due]]
+    for (const slot of this.#expected) {
+      if (slot - this.#base < this.#head) continue
+      deliveries[slot - this.#base] = acknowledged
+      due[slot - this.#base] = 0
+    }
+    return [deliveries, due]
+  }
+
+  #isDone(index: number): boolean {
+    return index < this.#head || this.#deliveries[index] === acknowledged
+  }
+
+  #set(index: number, deliveries: number, due: number): void {
     this.changes++
-    const before = this.#deliveries[index]
-    const [left, right] = [this.#deliveries[index - 1], this.#deliveries[index + 1]]
-    if (index > this.#head) this.#borders += Number(left !== deliveries) - Number(left !== before)
-    if (right !== undefined) this.#borders += Number(right !== deliveries) - Number(right !== before)
-    this.#deliveries[index] = deliveries
+    const last = this.#offsets.length - 1
+    const [before, dueBefore] = [this.#deliveries[index]!, this.#due[index]!]
+    if (before !== deliveries) {
+      if (index > this.#head) this.#borders += moved(this.#deliveries[index - 1]!, before, deliveries)
+      if (index < last) this.#borders += moved(this.#deliveries[index + 1]!, before, deliveries)
+      this.#deliveries[index] = deliveries
+    }
+    if (dueBefore !== due) {
+      if (index > this.#head) this.#dueBorders += moved(this.#due[index - 1]!, dueBefore, due)
+      if (index < last) this.#dueBorders += moved(this.#due[index + 1]!, dueBefore, due)
+      this.#due[index] = due
+    }
   }
 
   #advance(): void {
     while (this.#deliveries[this.#head] === acknowledged) {
-      const right = this.#deliveries[++this.#head]
-      if (right !== undefined && right !== acknowledged) this.#borders--
+      const head = this.#head++
+      if (this.#head === this.#offsets.length) break
+      if (this.#deliveries[this.#head] !== acknowledged) this.#borders--
+      if (this.#due[this.#head] !== this.#due[head]) this.#dueBorders--
     }
     // Seldom, so that the copying is paid by the records that are dropped.
     if (this.#head < 1024 || this.#head * 2 < this.#offsets.length) return
     this.#offsets = this.#offsets.slice(this.#head)
     this.#deliveries = this.#deliveries.slice(this.#head)
+    this.#due = this.#due.slice(this.#head)
     this.#base += this.#head
     this.#head = 0
   }
 
   #restoredDeliveries(offset: number): number {
-    while (this.#restored.length > 0 && this.#restored[0]!.last < offset) this.#restored.shift()
-    return this.#restored[0]?.deliveries ?? 0
+    while ((this.#restored[this.#restoredAt]?.last ?? offset) < offset) this.#restoredAt++
+    const run = this.#restored[this.#restoredAt]
+    if (run === undefined) this.#restored = []
+    return run?.deliveries ?? 0
   }
 
-  #restore({ offset, metadata }: CommittedPosition): void {
-    const { runs, due } = parseKept(metadata)
-    let last = offset
-    for (let at = 0; at + 1 < runs.length; at += 2) {
-      last += runs[at]!
-      this.#restored.push({ last, deliveries: runs[at + 1]! })
-    }
-    for (let at = 0; at + 1 < due.length; at += 2) this.#restoredDue.set(offset + due[at]!, due[at + 1]!)
+  #restoredDueTime(offset: number): number {
+    while ((this.#restoredDue[this.#restoredDueAt]?.last ?? offset) < offset) this.#restoredDueAt++
+    const run = this.#restoredDue[this.#restoredDueAt]
+    if (run === undefined) this.#restoredDue = []
+    return run !== undefined && run.first <= offset ? run.at : 0
   }
 }
 
-const numbers = (value: unknown): number[] =>
-  Array.isArray(value) && value.every(element => Number.isSafeInteger(element)) ? value : []
-
-/** Metadata that somebody else has put there means that nothing beyond the position is known. */
-function parseKept(metadata: string): Required<Kept> {
-  let kept: unknown
-  try {
-    kept = metadata === '' ? undefined : JSON.parse(metadata)
-  } catch {
-    kept = undefined
-  }
-  if (typeof kept !== 'object' || kept === null) return { runs: [], due: [] }
-  return {
-    runs: numbers('runs' in kept ? kept.runs : undefined),
-    due: numbers('due' in kept ? kept.due : undefined),
-  }
-}
+/** What a change of a value makes of the border with a neighbour: -1 it is gone, 1 it is new. */
+const moved = (neighbour: number, before: number, after: number): number =>
+  Number(neighbour !== after) - Number(neighbour !== before)

@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { AssignedPartition } from './assigned-partition.ts'
 import type { Consumer } from './consumer.ts'
 import type { Delivery, NackOptions } from './delivery.ts'
-import type { PartitionWindow } from './partition-window.ts'
 
 /** What a handler may take in one transaction, in milliseconds: enough to share a commit, too little to wait for. */
 const longest = 10
@@ -17,31 +17,31 @@ export async function runExactlyOnce<Item>(
   concurrency: number,
   closing: AbortSignal,
 ): Promise<void> {
-  const { intake } = consumer
+  const { feeds } = consumer
   const { maxPollRecords } = consumer.settings
-  const running = new Map<PartitionWindow, Promise<void>>()
+  const running = new Map<AssignedPartition, Promise<void>>()
   let failure: { readonly error: unknown } | undefined
   try {
-    for (let first = await intake.next(); first !== undefined; first = await intake.next()) {
+    for (let first = await feeds.next(); first !== undefined; first = await feeds.next()) {
       const batch = [first]
       while (batch.length < maxPollRecords) {
-        const next = intake.take(first.window)
+        const next = feeds.take(first.partition)
         if (next === undefined) break
         batch.push(next)
       }
-      const { window } = first
+      const { partition } = first
       // One transaction after the other for each partition; with others side by side if so many are wanted.
-      while (running.has(window) || running.size >= concurrency) {
-        await (running.get(window) ?? Promise.race(running.values()))
+      while (running.has(partition) || running.size >= concurrency) {
+        await (running.get(partition) ?? Promise.race(running.values()))
       }
       if (failure !== undefined) break
       const done = handleBatch(consumer, handler, batch, closing)
         .catch((error: unknown) => {
           failure ??= { error }
-          intake.stop()
+          feeds.stop()
         })
-        .finally(() => running.delete(window))
-      running.set(window, done)
+        .finally(() => running.delete(partition))
+      running.set(partition, done)
       if (concurrency === 1) await done
     }
   } finally {
@@ -83,25 +83,22 @@ async function commitSome<Item>(
 ): Promise<number> {
   return consumer.log.transaction(async tx => {
     const began = performance.now()
-    const slots: number[] = []
+    let count = 0
+    const handled: Delivery[] = []
     for (const delivery of batch) {
-      if (slots.length > 0 && performance.now() - began > longest) break
+      if (count > 0 && performance.now() - began > longest) break
       if (!items.has(delivery)) items.set(delivery, consumer.item(delivery))
       const item = items.get(delivery)
+      count++
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
-      if (item !== undefined) await handleOne(handler, delivery, item, tx)
-      slots.push(delivery.slot)
+      if (item === undefined) continue
+      await handleOne(handler, delivery, item, tx)
+      handled.push(delivery)
     }
-    const handled = batch.slice(0, slots.length).filter(delivery => items.get(delivery) !== undefined)
-    if (handled.length > 0) {
-      consumer.intake.committer?.stage(
-        tx,
-        batch[0]!.window,
-        handled.map(({ slot }) => slot),
-      )
-    }
-    tx.onCommit(() => consumer.intake.touched(batch[0]!.window))
-    return slots.length
+    const { partition } = batch[0]!
+    if (handled.length > 0) partition.source.stage(tx, partition, handled)
+    tx.onCommit(() => partition.source.touched(partition))
+    return count
   })
 }
 
@@ -151,7 +148,7 @@ const failed = <Item>(consumer: Consumer<Item>, delivery: Delivery, error: unkno
 
 /** Another member has the partition: nothing of the transaction has happened, and it is handled there. */
 const isOver = (error: unknown, delivery: Delivery): boolean =>
-  delivery.window.released || AegisError.is(error, 'GENERATION_FENCED')
+  delivery.partition.released || AegisError.is(error, 'GENERATION_FENCED')
 
 /** No message can be handled any more. */
 const isFatal = (error: unknown): boolean =>

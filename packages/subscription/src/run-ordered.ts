@@ -1,95 +1,188 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Consumer } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
+import { Lanes } from './lanes.ts'
 import type { RunOptions } from './options.ts'
-import { Slots } from './slots.ts'
 
 // Deliveries that are taken and not done: enough to find work beside slow keys. More would only move memory from the log to here.
 const mostTaken = 1000
+/** After so many milliseconds of handlers that do not wait, others of the process get their turn. */
+const longestTurn = 10
+
+type Handler<Item> = (item: Item) => Promise<void> | void
 
 /** Handlers side by side, while what belongs together stays in order: retries included, each lane does one at a time. */
-export async function runOrdered<Item>(
-  consumer: Consumer<Item>,
-  handler: (item: Item) => Promise<void> | void,
-  { concurrency, order }: Required<RunOptions>,
-  closing: AbortSignal,
-): Promise<void> {
-  const { intake } = consumer
-  const slots = new Slots(concurrency)
-  const lanes = new Map<string, Delivery[]>()
-  const running = new Set<Promise<void>>()
-  const limit = Math.max(mostTaken, 2 * concurrency)
-  let waiting = 0
-  let proceed: () => void = () => undefined
+export class OrderedRun<Item> {
+  readonly #consumer: Consumer<Item>
+  readonly #handler: Handler<Item>
+  readonly #closing: AbortSignal
+  readonly #lanes: Lanes
+  readonly #limit: number
+  readonly #concurrency: number
+  /** Their lane is free for them: those that were waiting behind another, and those whose time to be tried again has come. */
+  #next: Delivery[] = []
+  /** How many handlers are at work, and how many deliveries wait to be tried again. */
+  #active = 0
+  readonly #retries = new Map<Delivery, NodeJS.Timeout>()
+  #scheduled = false
+  #waitsForArrival = false
+  #ended: { readonly error?: unknown } | undefined
+  #resolve: () => void = () => undefined
 
-  const attempt = async (delivery: Delivery): Promise<number | undefined> => {
-    const release = slots.tryTake() ?? (await slots.take())
+  constructor(
+    consumer: Consumer<Item>,
+    handler: Handler<Item>,
+    { concurrency, order }: Required<RunOptions>,
+    closing: AbortSignal,
+  ) {
+    this.#consumer = consumer
+    this.#handler = handler
+    this.#closing = closing
+    this.#lanes = new Lanes(order)
+    this.#concurrency = concurrency
+    this.#limit = Math.max(mostTaken, 2 * concurrency)
+  }
+
+  /** Resolves when the subscription is closed and the handlers have ended. */
+  async run(): Promise<void> {
+    const stop = (): void => {
+      for (const timer of this.#retries.values()) clearTimeout(timer)
+      this.#retries.clear()
+      this.#end({})
+    }
+    this.#closing.addEventListener('abort', stop, { once: true })
     try {
-      // Taken away, or closed, while it waited: it is delivered again, to whoever has it then.
-      if (closing.aborted || !delivery.open) return undefined
-      const item = consumer.item(delivery)
-      if (item === undefined) return undefined
-      delivery.inRun = true
-      await handler(item)
-      if (delivery.refusal !== undefined && delivery.open) return consumer.failedBy(delivery, delivery.refusal)
-      consumer.settle(delivery)
-      return undefined
-    } catch (error) {
-      return delivery.open ? consumer.failed(delivery, error) : undefined
+      const ended = new Promise<void>(resolve => {
+        this.#resolve = resolve
+      })
+      if (this.#closing.aborted) stop()
+      else this.#fill()
+      await ended
     } finally {
-      release()
+      this.#closing.removeEventListener('abort', stop)
     }
+    if (this.#ended?.error !== undefined) throw this.#ended.error
   }
 
-  const handle = async (delivery: Delivery): Promise<void> => {
-    for (let wait = await attempt(delivery); wait !== undefined; wait = await attempt(delivery)) {
-      if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
-    }
+  #end(ended: { readonly error?: unknown }): void {
+    this.#ended ??= ended
+    if (this.#active === 0) this.#resolve()
   }
 
-  const work = async (lane: string | undefined, first: Delivery): Promise<void> => {
-    await handle(first)
-    if (lane === undefined) return
-    const queue = lanes.get(lane)!
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      waiting--
-      proceed()
-      await handle(next)
-    }
-    lanes.delete(lane)
-  }
-
-  try {
-    for (let delivery = await intake.next(); delivery !== undefined; delivery = await intake.next()) {
-      const lane = laneOf(delivery, order)
-      const queue = lane === undefined ? undefined : lanes.get(lane)
-      if (queue !== undefined) {
-        queue.push(delivery)
-        waiting++
-      } else {
-        if (lane !== undefined) lanes.set(lane, [])
-        const done = work(lane, delivery).finally(() => {
-          running.delete(done)
-          proceed()
-        })
-        running.add(done)
+  /** Starts as many handlers as there may be. */
+  #fill(): void {
+    this.#scheduled = false
+    let began: number | undefined
+    let started = 0
+    try {
+      while (this.#active < this.#concurrency && this.#ended === undefined && !this.#consumer.feeds.closed) {
+        const delivery = this.#next.shift() ?? this.#take()
+        if (delivery === undefined) {
+          this.#await()
+          return
+        }
+        this.#start(delivery)
+        if ((++started & 31) !== 0) continue
+        began ??= performance.now()
+        if (performance.now() - began < longestTurn) continue
+        this.#scheduled = true
+        setImmediate(() => this.#fill())
+        return
       }
-      while (running.size + waiting >= limit) {
-        await new Promise<void>(resolve => {
-          proceed = resolve
-        })
-      }
+    } catch (error) {
+      this.#end({ error })
     }
-  } finally {
-    await Promise.all(running)
   }
-}
 
-function laneOf({ record }: Delivery, order: Required<RunOptions>['order']): string | undefined {
-  if (order === 'none') return undefined
-  if (order === 'partition') return String(record.partition)
-  const { key } = record
-  return key === null
-    ? undefined
-    : `${record.partition}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`
+  /** The next delivery whose lane is free. */
+  #take(): Delivery | undefined {
+    const { feeds, settings } = this.#consumer
+    const lanes = this.#lanes
+    while (lanes.waiting + this.#retries.size < this.#limit && lanes.bytes < settings.maxPollBytes) {
+      const delivery = feeds.take()
+      if (delivery === undefined) return undefined
+      // With one at a time there is nothing to wait for, unless something is to be tried again.
+      if (this.#concurrency === 1 && lanes.free) return delivery
+      if (lanes.enter(delivery)) return delivery
+    }
+    return undefined
+  }
+
+  /** Goes on when there is something to take. */
+  #await(): void {
+    if (this.#waitsForArrival) return
+    this.#waitsForArrival = true
+    void this.#consumer.feeds.arrival().then(() => {
+      this.#waitsForArrival = false
+      if (!this.#scheduled) this.#fill()
+    })
+  }
+
+  /** One microtask later: handlers that end together make room together, so that what the next ones write shares a commit. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => this.#fill())
+  }
+
+  #start(delivery: Delivery): void {
+    // Taken away while it waited: it is delivered again, to whoever has it then.
+    if (!delivery.open) return this.#leave(delivery)
+    let result: Promise<void> | void
+    try {
+      const item = this.#consumer.item(delivery)
+      if (item === undefined) return this.#leave(delivery)
+      delivery.inRun = true
+      result = this.#handler(item)
+    } catch (error) {
+      return this.#failed(delivery, error)
+    }
+    if (result === undefined) return this.#succeeded(delivery)
+    this.#active++
+    void this.#waitForHandler(delivery, result)
+  }
+
+  async #waitForHandler(delivery: Delivery, result: Promise<void>): Promise<void> {
+    try {
+      try {
+        await result
+        this.#succeeded(delivery)
+      } catch (error) {
+        this.#failed(delivery, error)
+      }
+    } catch (error) {
+      this.#end({ error })
+    }
+    this.#active--
+    if (this.#ended === undefined) this.#schedule()
+    else if (this.#active === 0) this.#resolve()
+  }
+
+  #succeeded(delivery: Delivery): void {
+    if (delivery.refusal !== undefined) return this.#failed(delivery, undefined)
+    this.#consumer.settle(delivery)
+    this.#leave(delivery)
+  }
+
+  #failed(delivery: Delivery, error: unknown): void {
+    if (!delivery.open) return this.#leave(delivery)
+    const { refusal } = delivery
+    const wait =
+      refusal === undefined ? this.#consumer.failed(delivery, error) : this.#consumer.failedBy(delivery, refusal)
+    if (wait === undefined) return this.#leave(delivery)
+    if (this.#ended !== undefined) return
+    // Its lane waits with it.
+    if (this.#concurrency === 1 && this.#lanes.free) this.#lanes.enter(delivery)
+    const again = (): void => {
+      this.#retries.delete(delivery)
+      this.#next.push(delivery)
+      this.#schedule()
+    }
+    this.#retries.set(delivery, setTimeout(again, Math.min(wait, 2 ** 31 - 1)))
+  }
+
+  #leave(delivery: Delivery): void {
+    if (this.#lanes.free) return
+    const next = this.#lanes.leave(delivery)
+    if (next !== undefined) this.#next.push(next)
+  }
 }

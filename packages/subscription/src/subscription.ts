@@ -4,10 +4,12 @@ import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
 import { Consumer } from './consumer.ts'
 import type { Decode } from './delivery.ts'
+import { Intake } from './intake.ts'
+import { ItemIterator } from './iterator.ts'
 import { noTransaction } from './no-transaction.ts'
 import { checkOptions, checkRunOptions, invalid, type RunOptions, type SubscriptionOptions } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
-import { runOrdered } from './run-ordered.ts'
+import { OrderedRun } from './run-ordered.ts'
 
 /**
  * What a handler does with an item. `tx` is there under exactly-once: what is written with it and the acknowledgement
@@ -17,9 +19,10 @@ export type Handler<Item> = (item: Item, tx: Transaction) => Promise<void> | voi
 
 /** The items of a topic: as an async iterator, by a handler, or as an Observable; one of them, once. */
 export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable {
+  readonly #topic: string
   readonly #consumer: Consumer<Item>
   readonly #stopping = new AbortController()
-  readonly #abort = (): void => void this.close().catch((error: unknown) => this.#consumer.intake.fail(error))
+  readonly #abort = (): void => void this.close().catch((error: unknown) => this.#consumer.feeds.fail(error))
   readonly #callbacks: (() => void)[] = []
   #active = false
   #closed = false
@@ -27,7 +30,8 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #closing: Promise<void> | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
-  private constructor(consumer: Consumer<Item>) {
+  private constructor(topic: string, consumer: Consumer<Item>) {
+    this.#topic = topic
     this.#consumer = consumer
   }
 
@@ -45,7 +49,9 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const settings = checkOptions(topic, options)
     const { signal } = settings
     signal?.throwIfAborted()
-    const subscription = new Subscription(await Consumer.open(log, topic, decode, settings))
+    const consumer = new Consumer(log, decode, settings)
+    consumer.feeds.add(await Intake.open(log, topic, settings, consumer.feeds))
+    const subscription = new Subscription(topic, consumer)
     signal?.addEventListener('abort', subscription.#abort, { once: true })
     if (signal?.aborted === true) await subscription.close()
     return subscription
@@ -56,9 +62,9 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED`; while iterating what ends the log or, without a group,
    * what cannot be read
    */
-  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+  [Symbol.asyncIterator](): ItemIterator<Item> {
     this.#start()
-    return this.#iterate()
+    return new ItemIterator(this.#consumer, () => this.close())
   }
 
   /**
@@ -77,7 +83,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const work =
       this.#consumer.settings.delivery === 'exactly-once'
         ? runExactlyOnce(this.#consumer, handler, checked.concurrency, closing)
-        : runOrdered(this.#consumer, item => handler(item, noTransaction), checked, closing)
+        : new OrderedRun(this.#consumer, item => handler(item, noTransaction), checked, closing).run()
     this.#running = work.catch(() => undefined)
     try {
       await work
@@ -91,12 +97,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
 
   /** Resolves when everything acknowledged so far is durable. */
   commit(): Promise<void> {
-    return this.#consumer.intake.commit()
+    return this.#consumer.feeds.commit()
   }
 
   /** How many records the group has still to read of each partition, by its committed positions. */
   async lag(): Promise<PartitionLag[]> {
-    const { log, topic, settings } = this.#consumer
+    const { log, settings } = this.#consumer
+    const topic = this.#topic
     if (settings.groupId === undefined) return invalid(`lag of ${topic} is that of a group: subscribe with a groupId`)
     return log.lag(settings.groupId, topic)
   }
@@ -143,14 +150,14 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   }
 
   async #close(): Promise<void> {
-    const { intake, settings } = this.#consumer
+    const { feeds, settings } = this.#consumer
     settings.signal?.removeEventListener('abort', this.#abort)
     this.#stopping.abort()
-    intake.stop()
+    feeds.stop()
     try {
       await this.#running
       await this.#consumer.buried()
-      await intake.leave()
+      await feeds.leave()
     } finally {
       clearInterval(this.#keepAlive)
       this.#closed = true
@@ -159,7 +166,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   }
 
   #start(): void {
-    const { topic } = this.#consumer
+    const topic = this.#topic
     if (this.#closing !== undefined) {
       throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${topic} is closed: subscribe again`)
     }
@@ -172,25 +179,5 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#active = true
     // Nothing else does: a program that waits for its next message would end instead.
     this.#keepAlive = setInterval(() => undefined, 2 ** 30)
-  }
-
-  async *#iterate(): AsyncGenerator<Item, void, undefined> {
-    const { intake, settings } = this.#consumer
-    let failed = true
-    try {
-      for (let delivery = await intake.next(); delivery !== undefined; delivery = await intake.next()) {
-        const item = this.#consumer.item(delivery)
-        if (item === undefined) continue
-        failed = false
-        yield item
-        failed = true
-        if (settings.autoCommit) this.#consumer.settle(delivery)
-      }
-      failed = false
-    } finally {
-      // Of two errors the first is the one that explains.
-      if (failed) await this.close().catch(() => undefined)
-      else await this.close()
-    }
   }
 }

@@ -1,0 +1,36 @@
+import type { CommittedPosition, Transaction } from '@aegis/log'
+import type { Delivery } from './delivery.ts'
+import { PartitionWindow } from './partition-window.ts'
+import { ReadyQueue } from './ready-queue.ts'
+
+/** What gives out the records of a topic, and takes back what became of them. */
+export interface Source {
+  readonly topic: string
+  /** Whether it is read for a group, so that there is something to acknowledge. */
+  readonly grouped: boolean
+  /** Delivers once more, after a while in milliseconds. */
+  redeliver(delivery: Delivery, delay: number): void
+  /** To be called when something of a partition was acknowledged or postponed. */
+  touched(partition: AssignedPartition): void
+  /** Adds the acknowledgement of deliveries of a partition to a transaction; they may still be added to until it commits. */
+  stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void
+}
+
+/** A partition for as long as it is ours. */
+export class AssignedPartition {
+  readonly source: Source
+  readonly partition: number
+  readonly window: PartitionWindow
+  readonly ready = new ReadyQueue()
+  /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
+  released = false
+  /** Fetching waits until the window is smaller. */
+  full = false
+
+  /** Without a group nothing is `tracked`. */
+  constructor(source: Source, partition: number, position: CommittedPosition, tracked: boolean) {
+    this.source = source
+    this.partition = partition
+    this.window = new PartitionWindow(position, tracked)
+  }
+}

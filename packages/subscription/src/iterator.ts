@@ -1,0 +1,97 @@
+import type { Consumer } from './consumer.ts'
+import type { Delivery } from './delivery.ts'
+
+/**
+ * The items of a subscription, one by one. Written by hand: an asynchronous generator costs twice as much for each item.
+ * Leaving the loop, or an error, closes the subscription.
+ */
+export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined> {
+  readonly #consumer: Consumer<Item>
+  readonly #close: () => Promise<void>
+  readonly #autoCommit: boolean
+  /** What was handed over last, when the next request acknowledges it. */
+  #handedOver: Delivery | undefined
+  /** A request that waits; those made meanwhile come after it. */
+  #waiting: Promise<unknown> | undefined
+  #ended = false
+
+  constructor(consumer: Consumer<Item>, close: () => Promise<void>) {
+    this.#consumer = consumer
+    this.#close = close
+    this.#autoCommit = consumer.settings.autoCommit
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<Item, undefined>> {
+    if (this.#waiting !== undefined) return this.#after(this.#waiting, () => this.next())
+    try {
+      if (this.#handedOver !== undefined) {
+        this.#consumer.settle(this.#handedOver)
+        this.#handedOver = undefined
+      }
+      const item = this.#take()
+      if (item !== undefined) return Promise.resolve({ done: false, value: item })
+    } catch (error) {
+      return this.#fail(error)
+    }
+    return this.#after(undefined, () => this.#wait())
+  }
+
+  return(): Promise<IteratorResult<Item, undefined>> {
+    return this.#end()
+  }
+
+  #take(): Item | undefined {
+    if (this.#ended) return undefined
+    const { feeds } = this.#consumer
+    for (;;) {
+      const delivery = feeds.take()
+      if (delivery === undefined) return undefined
+      const item = this.#consumer.item(delivery)
+      if (item === undefined) continue
+      if (this.#autoCommit) this.#handedOver = delivery
+      return item
+    }
+  }
+
+  async #wait(): Promise<IteratorResult<Item, undefined>> {
+    const { feeds } = this.#consumer
+    try {
+      for (;;) {
+        const item = this.#take()
+        if (item !== undefined) return { done: false, value: item }
+        if (feeds.closed || this.#ended) break
+        await feeds.arrival()
+      }
+    } catch (error) {
+      return this.#fail(error)
+    }
+    return this.#end()
+  }
+
+  #after<T>(before: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> {
+    const waiting = before === undefined ? work() : before.then(work, work)
+    this.#waiting = waiting
+    const done = (): void => {
+      if (this.#waiting === waiting) this.#waiting = undefined
+    }
+    waiting.then(done, done)
+    return waiting
+  }
+
+  async #end(): Promise<IteratorResult<Item, undefined>> {
+    this.#ended = true
+    await this.#close()
+    return { done: true, value: undefined }
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    this.#ended = true
+    // Of two errors the first is the one that explains.
+    await this.#close().catch(() => undefined)
+    throw error
+  }
+}
