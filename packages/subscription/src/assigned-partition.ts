@@ -20,6 +20,8 @@ export interface Source {
 export class AssignedPartition {
   readonly source: Source
   readonly partition: number
+  /** Whether there is something to acknowledge: in a group, unless its position is committed ahead. */
+  readonly tracked: boolean
   readonly window: PartitionWindow
   readonly ready = new ReadyQueue()
   /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
@@ -27,10 +29,10 @@ export class AssignedPartition {
   /** Fetching waits until the window is smaller. */
   full = false
 
-  /** Without a group nothing is `tracked`. */
   constructor(source: Source, partition: number, position: CommittedPosition, tracked: boolean) {
     this.source = source
     this.partition = partition
+    this.tracked = tracked
     this.window = new PartitionWindow(position, tracked)
   }
 }

@@ -76,7 +76,7 @@ export class Consumer<Item> implements Settling {
   /** How long to wait until the next attempt, in milliseconds; `undefined` when there is none. */
   failed(delivery: Delivery, reason: unknown, delay?: number): number | undefined {
     const { partition, slot, attempts } = delivery
-    if (attempts >= this.settings.maxAttempts) {
+    if (attempts >= this.settings.maxAttempts || this.settings.delivery === 'at-most-once') {
       this.#exhausted(delivery, reason)
       return undefined
     }

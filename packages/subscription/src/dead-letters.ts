@@ -16,9 +16,10 @@ export async function bury(log: Log, delivery: Delivery, groupId: string, reason
   await createDeadLetterTopic(log, source.topic)
   await log.transaction(tx => {
     tx.append(deadLetterTopic(source.topic), deadLetter(delivery, groupId, reason))
-    source.stage(tx, partition, [delivery])
+    // What was never to be delivered twice is acknowledged since before it was delivered.
+    if (partition.tracked) source.stage(tx, partition, [delivery])
   })
-  source.touched(partition)
+  if (partition.tracked) source.touched(partition)
 }
 
 /** Makes the topic of the dead letters, like the one that they come from. */

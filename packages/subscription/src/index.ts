@@ -1,5 +1,5 @@
 export { acknowledge } from './acknowledge.ts'
-export type { Decode, Delivered, NackOptions } from './delivery.ts'
+export { type Decode, type Delivered, delivered, type NackOptions } from './delivery.ts'
 export type { SubscriptionErrorCode } from './errors.ts'
 export type { Backoff, Delivery, From, RunOptions, SubscriptionOptions } from './options.ts'
 export { type Handler, Subscription } from './subscription.ts'

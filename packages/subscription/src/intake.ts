@@ -209,7 +209,7 @@ export class Intake implements Feed, Source {
     }
     for (const delivery of deliveries) this.#push(delivery)
     this.#taker.wake()
-    if (!this.grouped || !window.full(this.#settings.maxPollRecords)) return
+    if (!partition.tracked || !window.full(this.#settings.maxPollRecords)) return
     partition.full = true
     this.#follow()
   }

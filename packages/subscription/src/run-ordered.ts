@@ -125,18 +125,24 @@ export class OrderedRun<Item> {
   }
 
   #start(delivery: Delivery): void {
-    // Taken away while it waited: it is delivered again, to whoever has it then.
-    if (!delivery.open) return this.#leave(delivery)
     let result: Promise<void> | void
     try {
-      const item = this.#consumer.item(delivery)
-      if (item === undefined) return this.#leave(delivery)
+      // Taken away while it waited: it is delivered again, to whoever has it then.
+      const item = delivery.open ? this.#consumer.item(delivery) : undefined
+      if (item === undefined) {
+        this.#leave(delivery)
+        return
+      }
       delivery.inRun = true
       result = this.#handler(item)
     } catch (error) {
-      return this.#failed(delivery, error)
+      this.#failed(delivery, error)
+      return
     }
-    if (result === undefined) return this.#succeeded(delivery)
+    if (result === undefined) {
+      this.#succeeded(delivery)
+      return
+    }
     this.#active++
     void this.#waitForHandler(delivery, result)
   }
@@ -158,17 +164,20 @@ export class OrderedRun<Item> {
   }
 
   #succeeded(delivery: Delivery): void {
-    if (delivery.refusal !== undefined) return this.#failed(delivery, undefined)
+    if (delivery.refusal !== undefined) {
+      this.#failed(delivery, undefined)
+      return
+    }
     this.#consumer.settle(delivery)
     this.#leave(delivery)
   }
 
   #failed(delivery: Delivery, error: unknown): void {
-    if (!delivery.open) return this.#leave(delivery)
-    const { refusal } = delivery
-    const wait =
-      refusal === undefined ? this.#consumer.failed(delivery, error) : this.#consumer.failedBy(delivery, refusal)
-    if (wait === undefined) return this.#leave(delivery)
+    const wait = delivery.open ? this.#waitAfter(delivery, error) : undefined
+    if (wait === undefined) {
+      this.#leave(delivery)
+      return
+    }
     if (this.#ended !== undefined) return
     // Its lane waits with it.
     if (this.#concurrency === 1 && this.#lanes.free) this.#lanes.enter(delivery)
@@ -178,6 +187,11 @@ export class OrderedRun<Item> {
       this.#schedule()
     }
     this.#retries.set(delivery, setTimeout(again, Math.min(wait, 2 ** 31 - 1)))
+  }
+
+  #waitAfter(delivery: Delivery, error: unknown): number | undefined {
+    const { refusal } = delivery
+    return refusal === undefined ? this.#consumer.failed(delivery, error) : this.#consumer.failedBy(delivery, refusal)
   }
 
   #leave(delivery: Delivery): void {

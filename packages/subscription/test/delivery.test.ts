@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@aegis/log'
 import { describe, expect, it } from 'vitest'
-import { deferred, publish, subscribe, take } from './items.ts'
+import { deferred, everything, publish, subscribe, take } from './items.ts'
 
 describe('a group', () => {
   it('is given again, after a restart, exactly what was not acknowledged', async () => {
@@ -134,6 +134,7 @@ describe('where to start', () => {
       { maxAttempts: 0 },
       { backoff: 'soon' },
       { maxPollRecords: 0 },
+      { maxPollBytes: '0MB' },
       { autoComit: true },
     ]
     for (const options of wrong) {
@@ -228,6 +229,40 @@ describe('at-most-once', () => {
     await dying.next()
     expect((await log.committed('g', 't', 0))?.offset).toBe(6)
     await dying.return()
+  })
+})
+
+describe('a handler that throws under at-most-once', () => {
+  it('does not get the message again; it is in the dead letters', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'bad', 'good')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest', delivery: 'at-most-once', backoff: 0 })
+    const seen: string[] = []
+    await subscription.run(({ text }) => {
+      seen.push(text)
+      if (text === 'bad') throw new Error('no')
+      void subscription.close()
+    })
+    expect(seen).toEqual(['bad', 'good'])
+    expect(await everything(log, 't.dead')).toEqual(['bad'])
+    expect((await log.committed('g', 't', 0))?.offset).toBe(2)
+  })
+})
+
+describe('memory', () => {
+  it('is bounded by bytes: no more is fetched than is asked for, and one record always', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    for (let at = 0; at < 20; at++) await log.append('t', { value: Buffer.alloc(10_000, String(at)) })
+    const options = { groupId: 'g', from: 'earliest', delivery: 'at-most-once', maxPollBytes: 25_000 } as const
+    const loop = (await subscribe(log, options))[Symbol.asyncIterator]()
+    await loop.next()
+    // Under at-most-once the position shows what was fetched.
+    expect((await log.committed('g', 't', 0))?.offset).toBe(3)
+    await loop.return()
+    const tiny = await subscribe(log, { groupId: 'tiny', from: 'earliest', maxPollBytes: 1 })
+    expect(await take(tiny, 20, item => item.ack())).toHaveLength(20)
   })
 })
 
