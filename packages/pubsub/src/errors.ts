@@ -8,3 +8,7 @@ export type PubSubErrorCode =
   | 'SCHEMA_MISMATCH'
   /** The topic's schema answers asynchronously, which cannot be waited for between messages. */
   | 'SCHEMA_ASYNC'
+  /** An option of `PubSub` or of one of its methods is not allowed. */
+  | 'PUBSUB_INVALID'
+  /** A schedule's name, cron expression, time zone or another setting is not allowed. */
+  | 'SCHEDULE_INVALID'

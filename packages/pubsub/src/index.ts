@@ -1,5 +1,16 @@
 export type { Untyped } from '@aegis/log'
 export type { PubSubErrorCode } from './errors.ts'
-export type { Message, OutgoingMessage, PublishResult } from './message.ts'
-export { PubSub, type PubSubOptions, type PubSubTransaction } from './pubsub.ts'
+export type { HistoryOptions } from './history.ts'
+export type { Message, StoredMessage } from './message.ts'
+export type { DelayedMessage, OutgoingMessage, PublishResult } from './outgoing-message.ts'
+export { PubSub, type PubSubOptions } from './pubsub.ts'
+export type { PubSubTransaction } from './pubsub-transaction.ts'
+export type { CatchUp } from './schedule/cron.ts'
+export type {
+  CronScheduleOptions,
+  ListSchedulesOptions,
+  ScheduleDescription,
+  ScheduledMessage,
+  Schedules,
+} from './schedule/schedules.ts'
 export { type DefineTopicOptions, defineTopic, type Topic } from './topic.ts'

@@ -3,7 +3,6 @@ import {
   type Log,
   type LogRecord,
   type OpenLogOptions,
-  type OutgoingRecord,
   openLog,
   type Readable,
   type Receipt,
@@ -14,26 +13,19 @@ import {
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
-import {
-  DeliveredMessage,
-  decoderOf,
-  encodeMessage,
-  type Message,
-  type OutgoingMessage,
-  type PublishResult,
-} from './message.ts'
+import { type HistoryOptions, readHistory } from './history.ts'
+import { knownTopic, nameOf } from './known-topic.ts'
+import { DeliveredMessage, decoderOf, type Message, type StoredMessage } from './message.ts'
+import { MessageIds } from './message-ids.ts'
+import type { DelayedMessage, OutgoingMessage, PublishResult } from './outgoing-message.ts'
+import { checkedList, isPlain, Publisher, rulesOf } from './publisher.ts'
+import { type PubSubTransaction, publishWithin } from './pubsub-transaction.ts'
+import { isExpired } from './reserved-headers.ts'
+import { Scheduler } from './schedule/scheduler.ts'
+import { type ScheduledMessage, Schedules } from './schedule/schedules.ts'
 import type { Topic } from './topic.ts'
 
-/** Publishing inside a transaction: all of it becomes visible with the transaction, or nothing does. */
-export interface PubSubTransaction {
-  /** Offsets are known after the commit. @throws AegisError as `PubSub.publish` */
-  publish<In = Untyped>(topic: string | Topic<In, Untyped>, message: OutgoingMessage<NoInfer<In>>): Receipt
-  /** @throws AegisError as `PubSub.publish` */
-  publishMany<In = Untyped>(
-    topic: string | Topic<In, Untyped>,
-    messages: readonly OutgoingMessage<NoInfer<In>>[],
-  ): Receipt
-}
+type AnyTopic = string | Topic<Untyped, unknown>
 
 export interface PubSubOptions {
   /** What subscriptions get that do not say otherwise. */
@@ -42,15 +34,24 @@ export interface PubSubOptions {
 
 /** Durable publish and subscribe over a log. */
 export class PubSub implements AsyncDisposable {
+  /** What is to come into topics later: delayed messages, and cron schedules. */
+  readonly schedules: Schedules
   readonly #log: Log
   readonly #consumer: SubscriptionOptions
   readonly #subscriptions = new Set<{ close(): Promise<void> }>()
+  readonly #messageIds: MessageIds
+  readonly #scheduler: Scheduler
+  readonly #publisher: Publisher
   #owned = false
 
   /** Uses the log and never closes it. */
   constructor(log: Log, { consumer = {} }: PubSubOptions = {}) {
     this.#log = log
     this.#consumer = consumer
+    this.#messageIds = new MessageIds(log)
+    this.#scheduler = new Scheduler(log, this.#messageIds)
+    this.#publisher = new Publisher(log, this.#messageIds, this.#scheduler)
+    this.schedules = new Schedules(log, this.#scheduler)
   }
 
   /** Opens a log, and closes it on `close()`. */
@@ -64,7 +65,7 @@ export class PubSub implements AsyncDisposable {
    * Resolves also when the topic exists with the same settings. Those given here go before those of a definition.
    * @throws AegisError `TOPIC_EXISTS` with what differs, `TOPIC_NAME_INVALID`, `LOG_INVALID`
    */
-  async createTopic(topic: string | Topic<Untyped, unknown>, options?: TopicOptions): Promise<TopicDescription> {
+  async createTopic(topic: AnyTopic, options?: TopicOptions): Promise<TopicDescription> {
     const name = nameOf(topic)
     return this.#log.createTopic(name, typeof topic === 'string' ? options : { ...topic.options, ...options })
   }
@@ -74,19 +75,29 @@ export class PubSub implements AsyncDisposable {
     return this.#log.alterTopic(nameOf(topic), options)
   }
 
-  /** Deletes the topic with all its messages and the positions of its groups. @throws AegisError `TOPIC_UNKNOWN` */
+  /**
+   * Deletes the topic with all its messages, those that are still to come and the positions of its groups.
+   * @throws AegisError `TOPIC_UNKNOWN`
+   */
   async deleteTopic(topic: string | Readable<unknown>): Promise<void> {
-    await this.#log.deleteTopic(nameOf(topic))
+    const name = nameOf(topic)
+    await this.#log.deleteTopic(name)
+    for (const { id } of await this.schedules.list({ topic: name, limit: Infinity })) await this.schedules.cancel(id)
   }
 
   /**
-   * Resolves when the message is durable.
+   * Resolves when the message is durable; a delayed one when it is sure to come into its topic.
    * @throws AegisError `TOPIC_UNKNOWN`, `PAYLOAD_INVALID`, `SCHEMA_MISMATCH`, `MESSAGE_INVALID`, `RECORD_TOO_LARGE`, `PARTITION_UNKNOWN`
    */
   publish<In = Untyped>(
     topic: string | Topic<In, Untyped>,
     message: OutgoingMessage<NoInfer<In>>,
-  ): Promise<PublishResult> {
+  ): Promise<PublishResult>
+  publish<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    message: DelayedMessage<NoInfer<In>>,
+  ): Promise<ScheduledMessage>
+  publish(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {
     // A plain function with one promise: an asynchronous one costs as much as encoding the message.
     try {
       return this.#publishKnown(topic, message)
@@ -97,17 +108,50 @@ export class PubSub implements AsyncDisposable {
     }
   }
 
-  /** All in one commit; the results are in the order of the messages. @throws AegisError as `publish`: then none is published */
-  async publishMany<In = Untyped>(
+  /**
+   * All in one commit; the results are in the order of the messages. Of delayed messages the list is all.
+   * @throws AegisError as `publish`: then none is published
+   */
+  publishMany<In = Untyped>(
     topic: string | Topic<In, Untyped>,
     messages: readonly OutgoingMessage<NoInfer<In>>[],
-  ): Promise<PublishResult[]> {
+  ): Promise<PublishResult[]>
+  publishMany<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    messages: readonly DelayedMessage<NoInfer<In>>[],
+  ): Promise<ScheduledMessage[]>
+  async publishMany(
+    topic: AnyTopic,
+    messages: readonly (OutgoingMessage | DelayedMessage)[],
+  ): Promise<(PublishResult | ScheduledMessage)[]> {
     const name = nameOf(topic)
-    await this.#known(name)
-    const records = this.#encodeAll(name, topic, messages)
-    if (records.length === 0) return []
+    const description = await knownTopic(this.#log, name)
+    const list = checkedList(name, messages)
+    if (list.length === 0) return []
+    if (!list.every(isPlain)) return this.#publisher.publish(topic, list)
+    const rules = rulesOf(topic)
+    const records = list.map(message => this.#publisher.encode(description, message, rules))
     const { positions } = await this.#log.append(name, records)
     return [...positions]
+  }
+
+  /**
+   * Messages for several topics in one commit: `publishTo([orders, message], ['audit', message])`. The results are in the order of
+   * the messages.
+   * @throws AegisError as `publish`: then none is published
+   */
+  async publishTo<In extends readonly unknown[]>(
+    ...messages: {
+      [At in keyof In]: readonly [topic: string | Topic<In[At], Untyped>, message: OutgoingMessage<NoInfer<In[At]>>]
+    }
+  ): Promise<PublishResult[]> {
+    const list: readonly (readonly [AnyTopic, OutgoingMessage])[] = messages
+    const receipts = await this.#log.transaction(async tx => {
+      const written: Receipt[] = []
+      for (const [topic, message] of list) written.push(await this.#publisher.appendOnce(tx, topic, [message]))
+      return written
+    })
+    return receipts.map(({ positions }) => positions[0]!)
   }
 
   /**
@@ -120,13 +164,12 @@ export class PubSub implements AsyncDisposable {
     options: SubscriptionOptions = {},
   ): Promise<Subscription<Message<Out>>> {
     const name = nameOf(topic)
-    await this.#known(name)
-    const decode: (record: LogRecord) => Out =
-      typeof topic === 'string' ? decoderOf(this.#log.topic(name)) : record => topic.decode(record)
+    const decode = await this.#decoder(topic)
     const subscription = await Subscription.open<Message<Out>>(
       this.#log,
       name,
-      (record, delivered) => new DeliveredMessage(record, delivered, decode),
+      (record, delivered) =>
+        isExpired(record, this.#log) ? undefined : new DeliveredMessage(record, delivered, decode),
       { ...this.#defaultsFor(options), ...options },
     )
     this.#subscriptions.add(subscription)
@@ -134,23 +177,37 @@ export class PubSub implements AsyncDisposable {
     return subscription
   }
 
+  /**
+   * Messages that a topic has, over all its partitions in the order of offsets: the newest `limit`; with `after` the first
+   * that follow this offset, with `before` the last below it.
+   * @throws AegisError `TOPIC_UNKNOWN`, `PUBSUB_INVALID`, and what cannot be decoded throws
+   */
+  async history<Out = Untyped>(
+    topic: string | Readable<Out>,
+    options: HistoryOptions = {},
+  ): Promise<StoredMessage<Out>[]> {
+    const decode = await this.#decoder(topic)
+    return readHistory(this.#log, nameOf(topic), decode, options)
+  }
+
   /** Publishing inside a transaction of the log. */
   within(tx: Transaction): PubSubTransaction {
-    return {
-      publish: (topic, message) => {
-        const name = nameOf(topic)
-        return tx.append(name, this.#encode(name, topic, message))
-      },
-      publishMany: (topic, messages) => {
-        const name = nameOf(topic)
-        return tx.append(name, this.#encodeAll(name, topic, messages))
-      },
-    }
+    return publishWithin(tx, this.#publisher)
+  }
+
+  /**
+   * Brings what is due into its topics and forgets message ids whose messages are gone. It happens by itself; tests with a
+   * clock of their own call it.
+   */
+  async runMaintenance(): Promise<void> {
+    await this.#scheduler.moveDue()
+    await this.#messageIds.sweepAll()
   }
 
   /** Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. */
   async close(): Promise<void> {
     await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
+    await Promise.all([this.#scheduler.close(), this.#messageIds.close()])
     if (this.#owned) await this.#log.close()
   }
 
@@ -165,49 +222,14 @@ export class PubSub implements AsyncDisposable {
     return others
   }
 
-  #publishKnown(topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): Promise<PublishResult> {
+  async #decoder<Out>(topic: string | Readable<Out>): Promise<(record: LogRecord) => Out> {
+    const description = await knownTopic(this.#log, nameOf(topic))
+    return typeof topic === 'string' ? decoderOf(description) : record => topic.decode(record)
+  }
+
+  #publishKnown(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {
+    if (!isPlain(message)) return this.#publisher.publish(topic, [message]).then(([result]) => result!)
     const name = nameOf(topic)
-    return this.#log.appendOne(name, this.#encode(name, topic, message))
+    return this.#log.appendOne(name, this.#publisher.encode(this.#log.topic(name), message, rulesOf(topic)))
   }
-
-  /** What the log has in memory may lack a topic that another process has just created: then it is asked for. */
-  async #known(name: string): Promise<void> {
-    try {
-      this.#log.topic(name)
-    } catch (error) {
-      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) throw error
-      await this.#log.describeTopic(name)
-    }
-  }
-
-  #encode(name: string, topic: string | Topic<Untyped, unknown>, message: OutgoingMessage): OutgoingRecord {
-    return encodeMessage(this.#log.topic(name), message, validatorOf(topic))
-  }
-
-  #encodeAll(
-    name: string,
-    topic: string | Topic<Untyped, unknown>,
-    messages: readonly OutgoingMessage[],
-  ): OutgoingRecord[] {
-    const description = this.#log.topic(name)
-    if (!Array.isArray(messages)) {
-      throw new AegisError(
-        'MESSAGE_INVALID',
-        `publishMany on topic ${name} takes a list of messages, not ${typeof messages}`,
-      )
-    }
-    const validate = validatorOf(topic)
-    return messages.map(message => encodeMessage(description, message, validate))
-  }
-}
-
-const validatorOf = (topic: string | Topic<Untyped, unknown>): ((payload: Untyped) => unknown) | undefined =>
-  typeof topic === 'string' ? undefined : topic.validate
-
-/** @throws AegisError `TOPIC_NAME_INVALID` */
-function nameOf(topic: string | Readable<unknown>): string {
-  const name = typeof topic === 'string' ? topic : topic.topic
-  if (name.startsWith('$'))
-    throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
-  return name
 }

@@ -69,7 +69,13 @@ describe('publishing', () => {
     const message = fc.record({
       payload: fc.jsonValue(),
       key: text,
-      headers: fc.dictionary(fc.oneof(text, fc.constant('__proto__')), text),
+      headers: fc.dictionary(
+        fc.oneof(
+          text.filter(name => !name.startsWith('$')),
+          fc.constant('__proto__'),
+        ),
+        text,
+      ),
     })
     await fc.assert(
       fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 20 }), async messages => {

@@ -1,0 +1,144 @@
+import type { Log, OutgoingRecord, Receipt, TopicDescription, Transaction, Untyped } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { knownTopic, nameOf } from './known-topic.ts'
+import type { IdentifiedReceipt, MessageIds } from './message-ids.ts'
+import {
+  type DelayedMessage,
+  dueTime,
+  encodeMessage,
+  type OutgoingMessage,
+  type PublishResult,
+  type PublishRules,
+  withExpiry,
+} from './outgoing-message.ts'
+import type { Scheduler } from './schedule/scheduler.ts'
+import { type ScheduledMessage, schedule, scheduleOnce } from './schedule/schedules.ts'
+import type { Topic } from './topic.ts'
+
+export type AnyTopic = string | Topic<Untyped, unknown>
+
+export const isDelayed = (message: OutgoingMessage | DelayedMessage): message is DelayedMessage =>
+  message?.deliverAt !== undefined || message?.delay !== undefined
+
+/** Whether a message is just to be appended. */
+export const isPlain = (message: OutgoingMessage | DelayedMessage): message is OutgoingMessage =>
+  message?.messageId === undefined && !isDelayed(message)
+
+export const rulesOf = (topic: AnyTopic): PublishRules | undefined => (typeof topic === 'string' ? undefined : topic)
+
+/** What publishing means inside a transaction: of plain messages, of those with an id and of those for later. */
+export class Publisher {
+  readonly #log: Log
+  readonly #messageIds: MessageIds
+  readonly #scheduler: Scheduler
+
+  constructor(log: Log, messageIds: MessageIds, scheduler: Scheduler) {
+    this.#log = log
+    this.#messageIds = messageIds
+    this.#scheduler = scheduler
+  }
+
+  /** The record of a message that comes into its topic now. */
+  encode(topic: TopicDescription, message: OutgoingMessage, rules: PublishRules | undefined): OutgoingRecord {
+    const record = encodeMessage(topic, message, rules)
+    return message.ttl === undefined ? record : withExpiry(topic.name, record, message.ttl, this.#log.now())
+  }
+
+  /** In a transaction of its own. */
+  async publish(
+    topic: AnyTopic,
+    messages: readonly (OutgoingMessage | DelayedMessage)[],
+  ): Promise<(PublishResult | ScheduledMessage)[]> {
+    const delayed = messages.filter(isDelayed)
+    const now = messages.filter(message => !isDelayed(message))
+    const name = nameOf(topic)
+    if (delayed.length > 0 && now.length > 0) {
+      throw new AegisError(
+        'MESSAGE_INVALID',
+        `publishMany on topic ${name} takes messages for now or for later: give those for later a call of their own`,
+      )
+    }
+    if (now.length === 0) {
+      return this.#log.transaction(async tx => {
+        const scheduled: ScheduledMessage[] = []
+        for (const message of delayed) scheduled.push(await this.scheduleOnce(tx, topic, message))
+        return scheduled
+      })
+    }
+    const receipt = await this.#log.transaction(tx => this.appendOnce(tx, topic, now))
+    return [...receipt.positions]
+  }
+
+  /** At once: none of the messages has an id. */
+  append(tx: Transaction, topic: AnyTopic, messages: readonly OutgoingMessage[]): Receipt {
+    const description = this.#log.topic(nameOf(topic))
+    return tx.append(
+      description.name,
+      messages.map(message => this.encode(description, message, rulesOf(topic))),
+    )
+  }
+
+  /** Those with an id only if they are not there yet. */
+  async appendOnce(tx: Transaction, topic: AnyTopic, messages: readonly OutgoingMessage[]): Promise<IdentifiedReceipt> {
+    const description = await knownTopic(this.#log, nameOf(topic))
+    const records = messages.map(message => ({
+      record: this.encode(description, message, rulesOf(topic)),
+      messageId: message.messageId,
+    }))
+    return this.#messageIds.append(tx, description, records)
+  }
+
+  /** For later, of a message without an id. */
+  schedule(tx: Transaction, topic: AnyTopic, message: DelayedMessage): ScheduledMessage {
+    const description = this.#log.topic(nameOf(topic))
+    const dueAt = dueTime(description.name, message, this.#log.now())
+    const record = this.#encodeDelayed(description, message, rulesOf(topic))
+    return schedule(
+      tx,
+      this.#scheduler,
+      { topic: description.name, record, ttl: message.ttl, messageId: undefined },
+      dueAt,
+    )
+  }
+
+  /** For later; one with an id only once. */
+  async scheduleOnce(tx: Transaction, topic: AnyTopic, message: DelayedMessage): Promise<ScheduledMessage> {
+    const description = await knownTopic(this.#log, nameOf(topic))
+    const { messageId } = message
+    if (messageId === undefined) return this.schedule(tx, topic, message)
+    const dueAt = dueTime(description.name, message, this.#log.now())
+    const record = this.#encodeDelayed(description, message, rulesOf(topic))
+    const scheduled = { topic: description.name, record, ttl: message.ttl, messageId }
+    return scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt)
+  }
+
+  /** Refused now rather than when it is due. */
+  #encodeDelayed(topic: TopicDescription, message: DelayedMessage, rules: PublishRules | undefined): OutgoingRecord {
+    const record = encodeMessage(topic, message, rules)
+    const { name, maxMessageSize, partitions } = topic
+    const { key, value, partition } = record
+    const size = Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '')
+    if (size > maxMessageSize) {
+      throw new AegisError(
+        'RECORD_TOO_LARGE',
+        `a message of ${size} bytes for topic ${name}: its maxMessageSize is ${maxMessageSize}`,
+      )
+    }
+    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
+      throw new AegisError(
+        'PARTITION_UNKNOWN',
+        `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
+      )
+    }
+    return record
+  }
+}
+
+/** @throws AegisError `MESSAGE_INVALID` */
+export function checkedList<T>(topic: string, messages: readonly T[]): readonly T[] {
+  if (Array.isArray(messages)) return messages
+  throw new AegisError(
+    'MESSAGE_INVALID',
+    `publishMany on topic ${topic} takes a list of messages, not ${typeof messages}`,
+  )
+}
