@@ -154,7 +154,9 @@ export class MessageIds {
       from = nextOffset
     }
     // Retention has taken the message: it is as new. Compaction has: a later one of its key is there, and must stay the last.
-    return (await this.#isGone(topic, entry)) ? undefined : { topic: topic.name, partition, offset, timestamp: time, duplicate: true }
+    return (await this.#isGone(topic, entry))
+      ? undefined
+      : { topic: topic.name, partition, offset, timestamp: time, duplicate: true }
   }
 
   async #isGone({ name }: TopicDescription, { partition, offset, time }: Entry): Promise<boolean> {
