@@ -18,7 +18,7 @@ export interface SkippedEvent {
 }
 
 /** Where the checkpoint of one processor is stored, and what it has left out. */
-export class CheckpointStore {
+export class CheckpointStore<Skipped = SkippedEvent> {
   readonly #space: string
   readonly #key: Uint8Array
   readonly #skippedPrefix: Uint8Array
@@ -40,13 +40,14 @@ export class CheckpointStore {
     tx.putState(this.#space, this.#key, Buffer.from(JSON.stringify(checkpoint)))
   }
 
-  skip(tx: Transaction, event: SkippedEvent): void {
-    const at = String(event.position).padStart(16, '0')
-    tx.putState(this.#space, Buffer.concat([this.#skippedPrefix, Buffer.from(at)]), Buffer.from(JSON.stringify(event)))
+  /** @param at A number that is higher for what is left out later. @param id Of nothing else at the same. */
+  skip(tx: Transaction, at: number, id: string, skipped: Skipped): void {
+    const key = Buffer.concat([this.#skippedPrefix, Buffer.from(`${String(at).padStart(16, '0')} ${id}`)])
+    tx.putState(this.#space, key, Buffer.from(JSON.stringify(skipped)))
   }
 
-  /** What was left out, by position. */
-  async *skipped(reader: LogReader): AsyncGenerator<SkippedEvent, void, undefined> {
+  /** What was left out, in order. */
+  async *skipped(reader: LogReader): AsyncGenerator<Skipped, void, undefined> {
     for await (const [, value] of reader.scanState(this.#space, this.#skippedPrefix))
       yield JSON.parse(Buffer.from(value).toString())
   }

@@ -1,11 +1,11 @@
-import type { LogRecord, Transaction } from '@aegis/log'
+import type { LogRecord, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { StoredEvent } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
 import type { EventLog } from '../event-log.ts'
 import type { eventFilter } from '../projection.ts'
 import { streamIdOf } from '../stream-id.ts'
-import type { Checkpoint, CheckpointStore } from './checkpoint.ts'
+import type { Checkpoint, CheckpointStore, SkippedEvent } from './checkpoint.ts'
 import { PositionWaiters, type WaitForOptions } from './position-waiters.ts'
 
 /** What becomes of an event that cannot be handled: `'stop'` nothing is handled any more, `'skip'` it is left out and noted. */
@@ -15,13 +15,13 @@ export type OnError = 'stop' | 'skip'
 export interface ProcessorWork {
   /** What it is, for messages: `projection balances`. */
   readonly name: string
-  readonly checkpoint: CheckpointStore
+  readonly checkpoint: CheckpointStore<Untyped>
   readonly filter: ReturnType<typeof eventFilter>
   readonly onError: OnError
   /** Writes what follows from an event. */
   handle(event: StoredEvent, tx: Transaction): Promise<void> | void
   /** Does what is due between events; `wake()` has it called again although no event comes. */
-  between?(): Promise<void>
+  between?(processor: EventProcessor): Promise<void>
   /** Called when everything below a position is handled. */
   advanced(position: number): void
   /** Called once if it ends by itself. */
@@ -38,6 +38,30 @@ const calmCommits = 32
 const retries = 1000
 
 const oversize = ['TRANSACTION_TOO_LARGE', 'TRANSACTION_TOO_OLD']
+
+/** The offset of the first event from one position on that is below another. */
+export async function firstBetween({ log }: EventLog, from: number, end: number): Promise<number | undefined> {
+  if (from >= end) return undefined
+  const [record] = (await log.read(eventsTopic, 0, { from, maxRecords: 1 })).records
+  return record === undefined || record.offset >= end ? undefined : record.offset
+}
+
+/**
+ * Waits until everything that is stored is passed.
+ * @param wait Waits for one position.
+ */
+export async function catchUp(
+  events: EventLog,
+  end: number,
+  position: () => number,
+  wait: (position: number) => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    const next = await firstBetween(events, position(), end)
+    if (next === undefined) return
+    await wait(next)
+  }
+}
 
 /**
  * Goes through the events, each handled once: what follows from an event and the position behind it are in one commit.
@@ -91,9 +115,19 @@ export class EventProcessor {
     return this.#waiters.wait(position, this.#position, options)
   }
 
+  /** Whether everything that is stored below a position is handled. Offsets are not dense: behind the last event is nothing to wait for. */
+  async reached(end: number): Promise<boolean> {
+    return (await firstBetween(this.#events, this.#position, end)) === undefined
+  }
+
   /** Looks again for what is due between events. */
   wake(): void {
     this.#wake()
+  }
+
+  /** Counts something else than an event as left out, in the commit that leaves it out; to be called in `between`. */
+  async leftOut(write: (tx: Transaction) => Promise<void> | void): Promise<void> {
+    await this.#commit(this.#position, 1, write)
   }
 
   /** Ends after the commit that is on its way; resolves, whatever it ended by. */
@@ -157,7 +191,7 @@ export class EventProcessor {
     const woken = new Promise<'woken'>(resolve => {
       this.#wake = () => resolve('woken')
     })
-    await this.#work.between()
+    await this.#work.between(this)
     return this.#stopping.signal.aborted ? 'woken' : Promise.race([page, woken])
   }
 
@@ -217,8 +251,8 @@ export class EventProcessor {
         { cause: error, details: { streamId, version, position } },
       )
     }
-    const skipped = { streamId, version: version!, position, error: String(error) }
-    const went = await this.#commit(next, 1, tx => checkpoint.skip(tx, skipped))
+    const skipped: SkippedEvent = { streamId, version: version!, position, error: String(error) }
+    const went = await this.#commit(next, 1, tx => checkpoint.skip(tx, position, 'event', skipped))
     return went ? 1 : 'overtaken'
   }
 

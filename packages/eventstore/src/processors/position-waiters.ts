@@ -8,6 +8,13 @@ export interface WaitForOptions {
   timeout?: number | string
 }
 
+/** The same for several waits in a row: what is left of the time is for the next. */
+export function inAll({ timeout, ...rest }: WaitForOptions): () => WaitForOptions {
+  if (timeout === undefined) return () => rest
+  const deadline = Date.now() + parseDuration('timeout', timeout)
+  return () => ({ ...rest, timeout: Math.max(0, deadline - Date.now()) })
+}
+
 interface Waiter {
   readonly position: number
   resolve(): void

@@ -1,13 +1,11 @@
 import type { Untyped } from '@aegis/log'
 import { type EventLog, eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
-import { invalid } from '../invalid.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
-import { claim } from '../processors/claims.ts'
 import type { WaitForOptions } from '../processors/position-waiters.ts'
+import { RunningSet } from '../processors/running-set.ts'
 import { type AsyncProjection, checkProjection } from './async-projection.ts'
 import { type ProjectionStatus, type RebuildOptions, RunningProjection } from './running-projection.ts'
-import { checkpointOf, readProjection } from './stored-projection.ts'
 
 export interface StartProjectionsOptions {
   /** Called when a projection has stopped by itself. Default: a warning of the process. */
@@ -18,18 +16,10 @@ const warn = (name: string, error: unknown): void => process.emitWarning(`projec
 
 /** Projections that follow the events, each by itself: one that fails does not hold up the others. */
 export class ProjectionRunner implements AsyncDisposable {
-  readonly #events: EventLog
-  readonly #projections: ReadonlyMap<string, RunningProjection>
-  readonly #release: () => void
-  // A program that has nothing else to do is there to project.
-  readonly #keepAlive = setInterval(() => undefined, 2 ** 30)
-  #closing: Promise<void> | undefined
+  readonly #running: RunningSet<RunningProjection>
 
-  private constructor(events: EventLog, projections: readonly RunningProjection[], release: () => void) {
-    this.#events = events
-    this.#projections = new Map(projections.map(projection => [projection.name, projection]))
-    this.#release = release
-    events.dependents.add(this)
+  private constructor(running: RunningSet<RunningProjection>) {
+    this.#running = running
   }
 
   /** @internal Use `startProjections`. */
@@ -39,26 +29,16 @@ export class ProjectionRunner implements AsyncDisposable {
     { onFailure = warn }: StartProjectionsOptions,
   ): Promise<ProjectionRunner> {
     for (const projection of projections) checkProjection(projection)
-    const release = claim(
-      events.log,
-      projections.map(({ name }) => `projection ${name}`),
+    return new ProjectionRunner(
+      await RunningSet.start(events, 'projection', projections, projection =>
+        RunningProjection.start(events, projection, error => onFailure(projection.name, error)),
+      ),
     )
-    const started: RunningProjection[] = []
-    try {
-      await events.prepare()
-      for (const projection of projections)
-        started.push(await RunningProjection.start(events, projection, error => onFailure(projection.name, error)))
-      return new ProjectionRunner(events, started, release)
-    } catch (error) {
-      for (const projection of started) await projection.close()
-      release()
-      throw error
-    }
   }
 
   /** How far each is. */
   status(): Promise<ProjectionStatus[]> {
-    return Promise.all([...this.#projections.values()].map(projection => projection.status()))
+    return Promise.all(this.#running.all().map(projection => projection.status()))
   }
 
   /**
@@ -67,7 +47,12 @@ export class ProjectionRunner implements AsyncDisposable {
    * @throws AegisError `EVENT_PROCESSOR_TIMEOUT`, `EVENT_PROCESSOR_FAILED`, `EVENT_PROCESSOR_CLOSED`, and the reason of the signal
    */
   async waitFor(name: string, position: number, options: WaitForOptions = {}): Promise<void> {
-    return this.#named(name).waitFor(position, options)
+    return this.#running.named(name).waitFor(position, options)
+  }
+
+  /** As `waitFor`, for everything that is stored now. */
+  async caughtUp(name: string, options: WaitForOptions = {}): Promise<void> {
+    return this.#running.named(name).caughtUp(options)
   }
 
   /**
@@ -77,37 +62,21 @@ export class ProjectionRunner implements AsyncDisposable {
    * @throws AegisError `EVENT_PROCESSOR_FAILED` for an event that cannot be applied: the model before goes on
    */
   async rebuild(name: string, options?: RebuildOptions): Promise<void> {
-    return this.#named(name).rebuild(options)
+    return this.#running.named(name).rebuild(options)
   }
 
   /** The events that the read model of a projection lacks because they could not be applied. */
-  async *skipped(name: string): AsyncGenerator<SkippedEvent, void, undefined> {
-    this.#named(name)
-    const stored = await readProjection(this.#events.log, name)
-    if (stored !== undefined) yield* checkpointOf(name, stored.live).skipped(this.#events.log)
+  skipped(name: string): AsyncIterable<SkippedEvent> {
+    return this.#running.named(name).skippedEvents()
   }
 
   /** Stops all after the commits that are on their way. */
   close(): Promise<void> {
-    this.#closing ??= (async () => {
-      await Promise.all([...this.#projections.values()].map(projection => projection.close()))
-      clearInterval(this.#keepAlive)
-      this.#events.dependents.delete(this)
-      this.#release()
-    })()
-    return this.#closing
+    return this.#running.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #named(name: string): RunningProjection {
-    const projection = this.#projections.get(name)
-    if (projection !== undefined) return projection
-    throw invalid(
-      `projection ${JSON.stringify(name)} is not one of this runner: ${[...this.#projections.keys()].join(', ')}`,
-    )
   }
 }
 

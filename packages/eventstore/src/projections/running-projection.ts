@@ -2,8 +2,9 @@ import type { Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { eventsTopic } from '../event-codec.ts'
 import type { EventLog } from '../event-log.ts'
-import { EventProcessor } from '../processors/event-processor.ts'
-import { PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
+import type { SkippedEvent } from '../processors/checkpoint.ts'
+import { catchUp, EventProcessor } from '../processors/event-processor.ts'
+import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
 import { eventFilter } from '../projection.ts'
 import type { AsyncProjection } from './async-projection.ts'
 import { modelOf } from './read-model.ts'
@@ -124,6 +125,21 @@ export class RunningProjection {
     return this.#waiters.wait(position, passed, options)
   }
 
+  async caughtUp(options: WaitForOptions): Promise<void> {
+    const rest = inAll(options)
+    const end = await this.#events.log.endOffset(eventsTopic)
+    await catchUp(
+      this.#events,
+      end,
+      () => this.#live?.position ?? 0,
+      position => this.waitFor(position, rest()),
+    )
+  }
+
+  skippedEvents(): AsyncIterable<SkippedEvent> {
+    return checkpointOf(this.name, this.#stored.live).skipped(this.#events.log)
+  }
+
   /** Makes the read model anew beside the one that is read, and has it read when it is as far. */
   rebuild({ onProgress }: RebuildOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closedError())
@@ -159,11 +175,11 @@ export class RunningProjection {
       if (this.#closed) throw this.#closedError()
       for (let round = 0; round < rounds; round++) {
         this.#end = await log.endOffset(eventsTopic)
-        await builder.waitFor(this.#end - 1)
+        await this.#reach(builder, this.#end)
       }
       // Whoever has read an event's effect must find it afterwards: the one does not go on, the other comes as far.
       await this.#live?.stop()
-      if (this.#live !== undefined) await builder.waitFor(this.#live.position - 1)
+      if (this.#live !== undefined) await this.#reach(builder, this.#live.position)
       await this.#change(({ building: _, ...stored }) => ({
         ...stored,
         live: build,
@@ -180,6 +196,15 @@ export class RunningProjection {
     this.#live = builder
     this.#failure = undefined
     this.#waiters.advance(builder.position)
+  }
+
+  #reach(builder: EventProcessor, end: number): Promise<void> {
+    return catchUp(
+      this.#events,
+      end,
+      () => builder.position,
+      position => builder.waitFor(position),
+    )
   }
 
   /** The build has failed: it is forgotten, and the live one goes on. When all is only closed, the next start goes on with it. */

@@ -45,7 +45,7 @@ it('killed at any moment, between builds too: each event is in the model once', 
   // biome-ignore lint/security/noGlobalEval: the program that was killed and this one have the same projection
   const projection = eval(count)
   await using runner = await startProjections(store, [projection])
-  await runner.waitFor('count', (await log.endOffset('$events')) - 1)
+  await runner.caughtUp('count')
   const model = await readModel(store, projection)
   for (const streamId of ['stream-0', 'stream-1', 'stream-2']) {
     const events = await store.load(streamId)

@@ -1,4 +1,4 @@
-import { type Log, openLog } from '@aegis/log'
+import { openLog } from '@aegis/log'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { EventStore } from '../../src/index.ts'
@@ -32,8 +32,7 @@ async function contents<V>(store: EventStore, projection: AsyncProjection<Accoun
   return found
 }
 
-const settled = async (log: Log, runner: ProjectionRunner, name = 'balances') =>
-  runner.waitFor(name, (await log.endOffset('$events')) - 1)
+const settled = (runner: ProjectionRunner, name = 'balances') => runner.caughtUp(name)
 
 it('readers see their own writes once they have waited for the position of the append', async () => {
   await using log = await openLog({ memory: true })
@@ -85,10 +84,10 @@ it('goes on after a restart where it was, and applies nothing twice', async () =
     await using runner = await startProjections(store, [balances])
     await store.append('account-1', [deposit(1), deposit(1)])
     await store.append('other', deposit(1000))
-    if (round % 2 === 0) await settled(log, runner)
+    if (round % 2 === 0) await settled(runner)
   }
   await using runner = await startProjections(store, [balances])
-  await settled(log, runner)
+  await settled(runner)
   expect(await contents(store, balances)).toEqual({ 'account-1': 10 })
 })
 
@@ -97,7 +96,7 @@ it('a rebuild makes the same model from the first event on, while readers read a
   const store = new EventStore(log)
   for (let n = 0; n < 50; n++) await store.append(`account-${n % 5}`, deposit(1))
   await using runner = await startProjections(store, [balances])
-  await settled(log, runner)
+  await settled(runner)
   let rebuilt = false
   const seen: number[] = []
   const reading = (async () => {
@@ -128,11 +127,11 @@ it('a model that a reader still has stays as it was, until the next rebuild drop
   const store = new EventStore(log)
   await store.append('account-1', deposit(1))
   await using runner = await startProjections(store, [balances])
-  await settled(log, runner)
+  await settled(runner)
   const kept = await readModel(store, balances)
   await runner.rebuild('balances')
   await store.append('account-1', deposit(1))
-  await settled(log, runner)
+  await settled(runner)
   expect([await kept.get('account-1'), await (await readModel(store, balances)).get('account-1')]).toEqual([1, 2])
   await runner.rebuild('balances')
   expect(await kept.get('account-1')).toBeUndefined()
@@ -144,7 +143,7 @@ it('another version is built beside the old model, which is read until the new o
   await store.append('account-1', [deposit(1), deposit(2)])
   {
     await using runner = await startProjections(store, [balances])
-    await settled(log, runner)
+    await settled(runner)
   }
   let pass = (): void => undefined
   const held = new Promise<void>(resolve => {
@@ -162,7 +161,7 @@ it('another version is built beside the old model, which is read until the new o
   expect(await runner.status()).toMatchObject([{ state: 'rebuilding', version: 1, rebuild: { position: 0 } }])
   expect(await contents(store, doubled)).toEqual({ 'account-1': 3 })
   pass()
-  await settled(log, runner)
+  await settled(runner)
   expect(await contents(store, doubled)).toEqual({ 'account-1': 6 })
   expect(await runner.status()).toMatchObject([{ state: 'running', version: 2 }])
 })
@@ -172,13 +171,13 @@ it('a build that a close interrupted is finished by the next start', async () =>
   const store = new EventStore(log)
   for (let n = 0; n < 20; n++) await store.append('account-1', deposit(1))
   const first = await startProjections(store, [balances])
-  await settled(log, first)
+  await settled(first)
   const interrupted = first.rebuild('balances')
   const refused = expect(interrupted).rejects.toMatchObject({ code: 'EVENT_PROCESSOR_CLOSED' })
   await first.close()
   await refused
   await using second = await startProjections(store, [balances])
-  await settled(log, second)
+  await settled(second)
   await second.rebuild('balances')
   expect(await contents(store, balances)).toEqual({ 'account-1': 20 })
 })
@@ -199,12 +198,12 @@ it('a projection that throws stops, says where, and holds up neither the others 
     onFailure: (name, error) => failures.push(name, error),
   })
   await store.append('account-1', [deposit(5), { type: 'Withdrawn', data: { amount: 1 } }, deposit(7)])
-  await expect(settled(log, runner, 'strict')).rejects.toMatchObject({
+  await expect(settled(runner, 'strict')).rejects.toMatchObject({
     code: 'EVENT_PROCESSOR_FAILED',
     message: expect.stringMatching(/projection strict .*version 1 of stream account-1.*cannot/),
     details: { streamId: 'account-1', version: 1 },
   })
-  await settled(log, runner)
+  await settled(runner)
   expect(await contents(store, strict)).toEqual({ 'account-1': 5 })
   expect(await contents(store, balances)).toEqual({ 'account-1': 11 })
   expect((await runner.status()).map(({ name, state }) => [name, state])).toEqual([
@@ -227,11 +226,11 @@ it('a rebuild that fails leaves the model that is read as it was, and that goes 
   }
   await store.append('account-1', [deposit(1), deposit(1)])
   await using runner = await startProjections(store, [breakable])
-  await settled(log, runner)
+  await settled(runner)
   broken = true
   await expect(runner.rebuild('balances')).rejects.toMatchObject({ code: 'EVENT_PROCESSOR_FAILED' })
   await store.append('account-1', deposit(1))
-  await settled(log, runner)
+  await settled(runner)
   expect(await contents(store, breakable)).toEqual({ 'account-1': 3 })
   broken = false
   await runner.rebuild('balances')
@@ -258,7 +257,7 @@ it('by choice an event that cannot be applied is left out and noted, also when i
   }
   await using runner = await startProjections(store, [lenient])
   await store.append('account-2', [{ type: 'Withdrawn', data: { amount: 1 } }, deposit(3)])
-  await settled(log, runner)
+  await settled(runner)
   expect(await contents(store, lenient)).toEqual({ 'account-1': 3, 'account-2': 3 })
   expect((await runner.status())[0]).toMatchObject({ state: 'running', skipped: 2 })
   const skipped: unknown[] = []
@@ -278,7 +277,7 @@ it('what is too large for one commit is applied in several', async () => {
   }
   for (let n = 0; n < 40; n++) await store.append('account-1', deposit(n))
   await using runner = await startProjections(store, [copies])
-  await settled(log, runner, 'copies')
+  await settled(runner, 'copies')
   expect(Object.keys(await contents(store, copies))).toHaveLength(40)
 })
 
@@ -295,7 +294,7 @@ it('names that hide in others, or look like members of objects, have models of t
   await store.append('__proto__', deposit(1))
   await using runner = await startProjections(store, projections)
   for (const [n, projection] of projections.entries()) {
-    await settled(log, runner, projection.name)
+    await settled(runner, projection.name)
     expect(await (await readModel(store, projection)).get('__proto__')).toBe(n)
   }
   for (const name of ['', 'x'.repeat(201), '\ud800', 7])
@@ -323,7 +322,7 @@ it('rebuilt, live and computed plainly are the same on random histories with ran
           await runner.close()
           runner = await startProjections(store, [balances])
         } else if (action === 'rebuild') await runner.rebuild('balances')
-        else if (action === 'settle') await settled(log, runner)
+        else if (action === 'settle') await settled(runner)
         else if (action === 'close-1') {
           await store.append('account-1', { type: 'Closed', data: null })
           expected.delete('account-1')
@@ -336,7 +335,7 @@ it('rebuilt, live and computed plainly are the same on random histories with ran
           if (stream !== 'noise') expected.set(stream, (expected.get(stream) ?? 0) + amount)
         }
       }
-      await settled(log, runner)
+      await settled(runner)
       const live = await contents(store, balances)
       await runner.rebuild('balances')
       expect(await contents(store, balances)).toEqual(live)
