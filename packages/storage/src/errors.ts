@@ -39,7 +39,9 @@ export type StorageErrorCode =
   | 'STORAGE_CLOSED'
   /** The folder is not a database of ours, or of a newer format, or a backup where a database is wanted. */
   | 'STORAGE_FORMAT'
-  /** The operating system refused: disk full, no permission. */
+  /** The disk is full. Nothing acknowledged is lost: free space, and open again. */
+  | 'STORAGE_FULL'
+  /** The operating system refused: no permission, a broken disk. */
   | 'STORAGE_IO'
   /** An argument or option is not allowed. */
   | 'STORAGE_INVALID'

@@ -53,6 +53,12 @@ interface Waiting {
 /** Waiting commits are written together up to this size, so that one fsync serves them; more would only delay the first. */
 const groupBytes = 4 << 20
 
+/**
+ * How long a `'buffered'` commit waits to be synced, in milliseconds: what a power cut may take. Redis's `everysec`; the sync
+ * runs beside the commits, so that none waits for it.
+ */
+const syncInterval = 1_000
+
 /** A storage over a store: one commit at a time, in call order, fenced by the first failure. */
 export class SequencedStorage implements Storage {
   readonly databaseId: string
@@ -60,10 +66,16 @@ export class SequencedStorage implements Storage {
   readonly #store: Store
   readonly #reader: CheckedReader
   #status: StorageStatus = 'open'
+  /** Of the last commit that was begun. */
   #counter: number
+  /** Of the last commit that is in the database. */
+  #written: number
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
+  /** Whether something was committed that no sync has covered. */
   #unflushed = false
+  #syncTimer: NodeJS.Timeout | undefined
+  #syncing: Promise<void> | undefined
   #failure: unknown
   #closed: Promise<void> | undefined
 
@@ -72,6 +84,7 @@ export class SequencedStorage implements Storage {
     this.#store = medium.store
     this.databaseId = medium.databaseId
     this.#counter = medium.counter
+    this.#written = medium.counter
     this.#reader = new CheckedReader(medium.store, () => this.#assertOpen())
     if (medium.readOnly === true) this.#status = 'read-only'
   }
@@ -183,8 +196,10 @@ export class SequencedStorage implements Storage {
   async #close(): Promise<void> {
     const writable = this.#status === 'open'
     this.#status = 'closing'
+    clearTimeout(this.#syncTimer)
     try {
       await this.#writing
+      await this.#syncing
       if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
     } finally {
       try {
@@ -239,10 +254,28 @@ export class SequencedStorage implements Storage {
     this.#unflushed ||= durability === 'buffered'
     await this.#store.write(operations, durability === 'fsync')
     await this.#medium.committed?.(counter, durability)
+    this.#written = counter
+    if (durability === 'buffered') this.#syncLater()
+  }
+
+  /** Nothing waits for it; a failure fences. */
+  #syncLater(): void {
+    if (this.#medium.flush === undefined || this.#syncTimer !== undefined || this.#status !== 'open') return
+    this.#syncTimer = setTimeout(() => {
+      this.#syncing = this.#flushMedium()
+        .catch(() => undefined)
+        .finally(() => {
+          this.#syncTimer = undefined
+          this.#syncing = undefined
+          if (this.#unflushed) this.#syncLater()
+        })
+    }, syncInterval)
+    this.#syncTimer.unref?.()
   }
 
   async #flushMedium(): Promise<void> {
-    const counter = this.#counter
+    // Not that of a commit which is on its way: it may come behind the sync.
+    const counter = this.#written
     try {
       await this.#medium.flush?.(counter)
     } catch (error) {
@@ -261,9 +294,11 @@ export class SequencedStorage implements Storage {
   }
 
   #fencedError(): AegisError<'STORAGE_FENCED'> {
-    const message =
-      'An earlier write failed and its outcome is unknown; close the storage and open it again to find out'
-    return new AegisError('STORAGE_FENCED', message, { cause: this.#failure })
+    const { message } = storageFailure(this.#failure, 'an earlier write')
+    const advice = 'Its outcome is unknown; close the storage and open it again to find out'
+    return new AegisError('STORAGE_FENCED', `Nothing is written any more: ${message}. ${advice}`, {
+      cause: this.#failure,
+    })
   }
 
   #assertOpen(): void {

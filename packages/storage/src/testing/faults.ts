@@ -24,23 +24,39 @@ export interface Fault {
   repeat?: boolean
   /** Default `'refused'`. */
   outcome?: FailedWrite
+  /** What the operating system says. Default `'EIO'`; `'ENOSPC'`: the disk is full. */
+  error?: 'EIO' | 'ENOSPC'
+}
+
+/** How an operation fails. */
+export interface Failure {
+  readonly outcome: Exclude<FailedWrite, 'either'>
+  readonly error: 'EIO' | 'ENOSPC'
+}
+
+interface Planned {
+  readonly operation: DiskOperation | 'any'
+  left: number
+  readonly repeat: boolean
+  readonly outcome: FailedWrite
+  readonly error: 'EIO' | 'ENOSPC'
 }
 
 /** Decides which operations fail and how long they take. */
 export class Faults {
   readonly #random: SeededRandom
-  #planned: { operation: DiskOperation | 'any'; left: number; repeat: boolean; outcome: FailedWrite }[] = []
+  #planned: Planned[] = []
   #maxTurns = 0
 
   constructor(random: SeededRandom) {
     this.#random = random
   }
 
-  plan({ operation = 'write', at = 1, repeat = false, outcome = 'refused' }: Fault): void {
+  plan({ operation = 'write', at = 1, repeat = false, outcome = 'refused', error = 'EIO' }: Fault): void {
     if (!(Number.isSafeInteger(at) && at > 0)) {
       throw new AegisError('STORAGE_INVALID', `at must be a whole number from 1 on, not ${String(at)}`)
     }
-    this.#planned.push({ operation, left: at, repeat, outcome })
+    this.#planned.push({ operation, left: at, repeat, outcome, error })
   }
 
   delay(maxTurns: number): void {
@@ -53,15 +69,17 @@ export class Faults {
   }
 
   /** What happens to the operation that now begins; undefined when it works. */
-  next(operation: DiskOperation): Exclude<FailedWrite, 'either'> | undefined {
-    let outcome: FailedWrite | undefined
+  next(operation: DiskOperation): Failure | undefined {
+    let failing: Planned | undefined
     for (const fault of this.#planned) {
       if (fault.operation !== 'any' && fault.operation !== operation) continue
       fault.left--
-      if (fault.left === 0 || (fault.left < 0 && fault.repeat)) outcome ??= fault.outcome
+      if (fault.left === 0 || (fault.left < 0 && fault.repeat)) failing ??= fault
     }
     this.#planned = this.#planned.filter(({ left, repeat }) => left > 0 || repeat)
-    return outcome === 'either' ? (this.#random.fraction() < 0.5 ? 'refused' : 'stored') : outcome
+    if (failing === undefined) return undefined
+    const { outcome, error } = failing
+    return { error, outcome: outcome === 'either' ? (this.#random.fraction() < 0.5 ? 'refused' : 'stored') : outcome }
   }
 
   /** Waits some turns of the event loop. */
@@ -74,6 +92,7 @@ export class Faults {
 }
 
 /** The error of an operation that was made to fail, as the operating system would word it. */
-export function injectedError(operation: DiskOperation): Error {
-  return Object.assign(new Error(`EIO: i/o error, ${operation} (injected)`), { code: 'EIO' })
+export function injectedError(operation: DiskOperation, code: Failure['error']): Error {
+  const words = code === 'EIO' ? 'i/o error' : 'no space left on device'
+  return Object.assign(new Error(`${code}: ${words}, ${operation} (injected)`), { code })
 }

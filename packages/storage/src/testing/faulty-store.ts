@@ -1,6 +1,6 @@
 import type { StoredOperation } from '../arguments.ts'
 import type { Store, StoreReader } from '../store.ts'
-import { type DiskOperation, type FailedWrite, injectedError } from './faults.ts'
+import { type DiskOperation, type Failure, injectedError } from './faults.ts'
 
 /** The connection of one open storage to its disk; dead after a crash. */
 export interface DiskHead {
@@ -11,7 +11,7 @@ export interface DiskHead {
 
 export interface Disk {
   /** How the operation that begins will fail; undefined when it works. */
-  before(operation: DiskOperation): Exclude<FailedWrite, 'either'> | undefined
+  before(operation: DiskOperation): Failure | undefined
   wait(): Promise<void>
   tear(operations: readonly StoredOperation[]): readonly StoredOperation[]
   stored(operations: readonly StoredOperation[], sync: boolean): void
@@ -29,13 +29,14 @@ export function faultyStore(store: Store, head: DiskHead, disk: Disk): Store {
       await disk.wait()
       if (!head.alive) throw died()
       head.writing = undefined
-      const stored = failure === 'refused' ? [] : failure === 'torn' ? disk.tear(operations) : operations
+      const outcome = failure?.outcome
+      const stored = outcome === 'refused' ? [] : outcome === 'torn' ? disk.tear(operations) : operations
       if (stored.length > 0) {
         disk.stored(stored, sync)
         // As with LevelDB, what failed does not show before the next open, even if it is on the disk.
         if (failure === undefined) await store.write(stored, sync)
       }
-      if (failure !== undefined) throw injectedError('write')
+      if (failure !== undefined) throw injectedError('write', failure.error)
     },
     snapshot() {
       const snapshot = store.snapshot()
@@ -49,7 +50,8 @@ export function faultyStore(store: Store, head: DiskHead, disk: Disk): Store {
 
 function faultyReader(store: StoreReader, head: DiskHead, disk: Disk): StoreReader {
   const check = () => {
-    if (disk.before('read') !== undefined) throw injectedError('read')
+    const failure = disk.before('read')
+    if (failure !== undefined) throw injectedError('read', failure.error)
     if (!head.alive) throw died()
   }
   const read = async <Result>(reading: () => Promise<Result>) => {
