@@ -15,6 +15,16 @@ export class Feeds implements Taker {
     this.wake()
   }
 
+  /** It ends without the others. */
+  remove(feed: Feed): void {
+    const at = this.#feeds.indexOf(feed)
+    if (at < 0) return
+    this.#feeds.splice(at, 1)
+    feed.stop()
+    // Its topic is gone: there is nothing to be committed any more, and nobody who would have to hear of it.
+    void feed.leave().catch(() => undefined)
+  }
+
   /** The next delivery, waiting for it; `undefined` once closed. @throws what `fail` was given */
   async next(): Promise<Delivery | undefined> {
     for (;;) {

@@ -4,10 +4,18 @@ import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
 import { Consumer } from './consumer.ts'
 import type { Decode } from './delivery.ts'
+import type { Taker } from './feed.ts'
 import { Intake } from './intake.ts'
 import { ItemIterator } from './iterator.ts'
 import { noTransaction } from './no-transaction.ts'
-import { checkOptions, checkRunOptions, invalid, type RunOptions, type SubscriptionOptions } from './options.ts'
+import {
+  checkOptions,
+  checkRunOptions,
+  type From,
+  invalid,
+  type RunOptions,
+  type SubscriptionOptions,
+} from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
 
@@ -17,10 +25,14 @@ import { OrderedRun } from './run-ordered.ts'
  */
 export type Handler<Item> = (item: Item, tx: Transaction) => Promise<void> | void
 
-/** The items of a topic: as an async iterator, by a handler, or as an Observable; one of them, once. */
+/** Called around each call of the handler of `run`, for those who watch: it gives on what `handle` gives. */
+export type Around<Item> = (item: Item, handle: () => Promise<void> | void) => Promise<void> | void
+
+/** The items of one topic or several: as an async iterator, by a handler, or as an Observable; one of them, once. */
 export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable {
-  readonly #topic: string
+  readonly #topics: string[]
   readonly #consumer: Consumer<Item>
+  readonly #around: Around<Item> | undefined
   readonly #stopping = new AbortController()
   readonly #abort = (): void => void this.close().catch((error: unknown) => this.#consumer.feeds.fail(error))
   readonly #callbacks: (() => void)[] = []
@@ -30,31 +42,63 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #closing: Promise<void> | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
-  private constructor(topic: string, consumer: Consumer<Item>) {
-    this.#topic = topic
+  private constructor(topics: readonly string[], consumer: Consumer<Item>, around: Around<Item> | undefined) {
+    this.#topics = [...topics]
     this.#consumer = consumer
+    this.#around = around
   }
 
   /**
    * Resolves when the start is fixed, and committed for groups: what is appended afterwards arrives. `decode` makes
-   * items of records.
+   * items of records. Of several topics one is read after the other, so that a busy one does not starve the others.
    * @throws AegisError `SUBSCRIPTION_INVALID`, `TOPIC_UNKNOWN`
    */
   static async open<Item>(
     log: Log,
-    topic: string,
+    topic: string | readonly string[],
     decode: Decode<Item>,
     options: SubscriptionOptions = {},
+    around?: Around<Item>,
   ): Promise<Subscription<Item>> {
-    const settings = checkOptions(topic, options)
+    const topics = typeof topic === 'string' ? [topic] : topic
+    const settings = checkOptions(topics.join(', '), options)
     const { signal } = settings
     signal?.throwIfAborted()
     const consumer = new Consumer(log, decode, settings)
-    consumer.feeds.add(await Intake.open(log, topic, settings, consumer.feeds))
-    const subscription = new Subscription(topic, consumer)
+    const subscription = new Subscription(topics, consumer, around)
+    try {
+      for (const name of topics) consumer.feeds.add(await Intake.open(log, name, settings, consumer.feeds))
+    } catch (error) {
+      await subscription.close()
+      throw error
+    }
     signal?.addEventListener('abort', subscription.#abort, { once: true })
     if (signal?.aborted === true) await subscription.close()
     return subscription
+  }
+
+  /**
+   * Takes up one more topic, from its beginning if the group has no position there. When it is deleted, the others go on.
+   * @throws AegisError `TOPIC_UNKNOWN`
+   */
+  async add(topic: string, from: From = 'earliest'): Promise<void> {
+    const { log, settings, feeds } = this.#consumer
+    const taker: Taker = {
+      wake: () => feeds.wake(),
+      fail: error => {
+        const gone = AegisError.is(error, 'SUBSCRIPTION_CLOSED') || AegisError.is(error, 'TOPIC_UNKNOWN')
+        if (gone && intake !== undefined) feeds.remove(intake)
+        else feeds.fail(error)
+      },
+    }
+    let intake: Intake | undefined
+    intake = await Intake.open(log, topic, { ...settings, from }, taker)
+    if (feeds.closed) {
+      await intake.leave()
+      return
+    }
+    this.#topics.push(topic)
+    feeds.add(intake)
   }
 
   /**
@@ -80,10 +124,12 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const checked = checkRunOptions(options)
     this.#start()
     const closing = this.#stopping.signal
+    const around = this.#around
+    const handle: Handler<Item> = around === undefined ? handler : (item, tx) => around(item, () => handler(item, tx))
     const work =
       this.#consumer.settings.delivery === 'exactly-once'
-        ? runExactlyOnce(this.#consumer, handler, checked.concurrency, closing)
-        : new OrderedRun(this.#consumer, item => handler(item, noTransaction), checked, closing).run()
+        ? runExactlyOnce(this.#consumer, handle, checked.concurrency, closing)
+        : new OrderedRun(this.#consumer, item => handle(item, noTransaction), checked, closing).run()
     this.#running = work.catch(() => undefined)
     try {
       await work
@@ -100,12 +146,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     return this.#consumer.feeds.commit()
   }
 
-  /** How many records the group has still to read of each partition, by its committed positions. */
-  async lag(): Promise<PartitionLag[]> {
+  /** How many records the group has still to read of each partition of each topic, by its committed positions. */
+  async lag(): Promise<(PartitionLag & { readonly topic: string })[]> {
     const { log, settings } = this.#consumer
-    const topic = this.#topic
-    if (settings.groupId === undefined) return invalid(`lag of ${topic} is that of a group: subscribe with a groupId`)
-    return log.lag(settings.groupId, topic)
+    const { groupId } = settings
+    if (groupId === undefined) return invalid(`lag of ${this.#name} is that of a group: subscribe with a groupId`)
+    const lags = this.#topics.map(async topic => (await log.lag(groupId, topic)).map(lag => ({ topic, ...lag })))
+    return (await Promise.all(lags)).flat()
   }
 
   /**
@@ -149,6 +196,10 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     else this.#callbacks.push(callback)
   }
 
+  get #name(): string {
+    return this.#topics.join(', ')
+  }
+
   async #close(): Promise<void> {
     const { feeds, settings } = this.#consumer
     settings.signal?.removeEventListener('abort', this.#abort)
@@ -166,14 +217,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   }
 
   #start(): void {
-    const topic = this.#topic
     if (this.#closing !== undefined) {
-      throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${topic} is closed: subscribe again`)
+      throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${this.#name} is closed: subscribe again`)
     }
     if (this.#active) {
       throw new AegisError(
         'SUBSCRIPTION_BUSY',
-        `the subscription of ${topic} is being read already: subscribe once more for a second reader`,
+        `the subscription of ${this.#name} is being read already: subscribe once more for a second reader`,
       )
     }
     this.#active = true

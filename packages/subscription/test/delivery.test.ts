@@ -17,7 +17,7 @@ describe('a group', () => {
     await log.close()
     log = await openLog({ dataDir })
     expect(await take(await subscribe(log, { groupId: 'g' }), 2, item => item.ack())).toEqual(['b', 'd'])
-    expect(await (await subscribe(log, { groupId: 'g' })).lag()).toEqual([{ partition: 0, lag: 0 }])
+    expect(await (await subscribe(log, { groupId: 'g' })).lag()).toEqual([{ topic: 't', partition: 0, lag: 0 }])
     await log.close()
     await rm(dataDir, { recursive: true })
   })
