@@ -4,6 +4,8 @@ export type EventStoreErrorCode =
   | 'EVENT_INVALID'
   /** Some events of an append have ids that the stream has already, others not: it is neither new nor a repetition. */
   | 'EVENT_ID_USED'
+  /** An event was read whose type is not one of `types`, and `unknownTypes` is `'throw'`. */
+  | 'EVENT_TYPE_UNKNOWN'
   /** The stream was deleted for good: nothing can be appended to it any more. */
   | 'STREAM_TOMBSTONED'
   /** Used after `close()`. */

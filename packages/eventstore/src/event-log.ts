@@ -1,16 +1,14 @@
 import type { Log, LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
-import { EventCodec, eventsTopic, maxEventSize } from './event-codec.ts'
+import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
 import { InlineProjections } from './inline-projections.ts'
 import { invalid } from './invalid.ts'
 import type { PreparedAppend } from './prepare-append.ts'
 import type { Projection } from './projection.ts'
+import { type SchemaChange, Schemas } from './schema-change.ts'
 import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
-import { type Upcaster, UpcasterChain } from './upcaster.ts'
 
-export interface EventStoreOptions {
-  /** How events of older schemas become such of the newest. */
-  upcasters?: readonly Upcaster[]
+export interface EventStoreOptions extends KnownTypes, SchemaChange {
   /** Applied in the transaction of each append. */
   projections?: readonly Projection[]
 }
@@ -25,6 +23,16 @@ export function eventLogOf(store: object): EventLog {
   return events
 }
 
+/** A piece of a stream. */
+export interface HistoryPage {
+  readonly events: StoredEvent[]
+  /** Version of its first record, which may be of an event that is left out. */
+  readonly first: number
+  /** Where to read on. */
+  readonly next: number
+  readonly bytes: number
+}
+
 // By log, not by store: two stores of one log must know of each other's.
 const logsWithStreamStates = new WeakSet<Log>()
 
@@ -37,10 +45,10 @@ export class EventLog {
   readonly dependents = new Set<{ close(): Promise<void> }>()
   #ready: Promise<void> | undefined
 
-  constructor(log: Log, { upcasters = [], projections = [] }: EventStoreOptions) {
+  constructor(log: Log, options: EventStoreOptions) {
     this.log = log
-    this.codec = new EventCodec(new UpcasterChain(upcasters))
-    this.projections = new InlineProjections(projections)
+    this.codec = new EventCodec(new Schemas(options), options)
+    this.projections = new InlineProjections(options.projections ?? [])
   }
 
   /** To be called once, by the store that it is inside of. */
@@ -62,26 +70,29 @@ export class EventLog {
     return (await reader.get(eventsTopic, key))?.version
   }
 
-  async history(reader: LogReader, key: Uint8Array, options: { from: number; limit?: number }): Promise<StoredEvent[]> {
-    return (await reader.history(eventsTopic, key, options)).map(this.codec.decode)
-  }
-
-  /** So many events from a version on, and how many bytes they have. */
-  async page(
+  /** Events of a stream from a version on; those of unknown types may be left out. */
+  async history(
     reader: LogReader,
+    streamId: string,
     key: Uint8Array,
-    from: number,
-    limit: number,
-  ): Promise<{ page: StoredEvent[]; bytes: number }> {
-    const records = await reader.history(eventsTopic, key, { from, limit })
-    const bytes = records.reduce((sum, { value }) => sum + value!.length, 0)
-    return { page: records.map(this.codec.decode), bytes }
+    options: { from: number; limit?: number },
+  ): Promise<HistoryPage> {
+    const records = await reader.history(eventsTopic, key, options)
+    const decoded = records.map(record => this.codec.decodeOf(streamId, record))
+    const first = records[0]?.version ?? options.from
+    return {
+      events: decoded.filter(event => this.codec.takes(event)),
+      first,
+      next: first + records.length,
+      bytes: records.reduce((sum, { value }) => sum + value!.length, 0),
+    }
   }
 
   /** The events of an append as they will be read, if its first has this version; their position is not known: -1. */
-  stored({ key, records }: PreparedAppend, first: number, timestamp: number): StoredEvent[] {
-    const place = { topic: eventsTopic, partition: 0, offset: -1, key, timestamp, headers: [] }
-    return records.map(({ value }, at) => this.codec.decode({ ...place, value, version: first + at }))
+  stored({ streamId, records }: PreparedAppend, first: number, timestamp: number): StoredEvent[] {
+    return records.map(({ value }, at) =>
+      this.codec.decodeText(value, streamId, { version: first + at, offset: -1, timestamp }),
+    )
   }
 
   /** Costs nothing as long as no stream has a state. */

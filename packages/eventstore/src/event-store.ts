@@ -39,9 +39,8 @@ export class EventStore implements AsyncDisposable {
 
   /** Opens a log and owns it. */
   static async open(options: OpenLogOptions & EventStoreOptions): Promise<EventStore> {
-    const { upcasters, projections, ...logOptions } = options
-    const own = { ...(upcasters && { upcasters }), ...(projections && { projections }) }
-    const store = new EventStore(await openLog(logOptions), own)
+    const { upcasters, downcasters, projections, types, unknownTypes, ...logOptions } = options
+    const store = new EventStore(await openLog(logOptions), options)
     store.#owned = true
     return store
   }

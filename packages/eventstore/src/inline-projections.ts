@@ -1,6 +1,7 @@
 import type { Transaction } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
-import { eventFilter, type Projection } from './projection.ts'
+import { eventFilter } from './event-filter.ts'
+import type { Projection } from './projection.ts'
 
 interface Inline {
   takes(event: StoredEvent): boolean

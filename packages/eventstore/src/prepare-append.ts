@@ -36,7 +36,7 @@ export interface PreparedAppend {
   readonly ids: readonly string[]
   /** Whether the user has given the ids. */
   readonly repeatable: boolean
-  readonly records: readonly (OutgoingRecord & { readonly key: Uint8Array; readonly value: Uint8Array })[]
+  readonly records: readonly (OutgoingRecord & { readonly key: Uint8Array; readonly value: string })[]
 }
 
 const isList = (events: EventInput | readonly EventInput[]): events is readonly EventInput[] => Array.isArray(events)
@@ -51,11 +51,14 @@ export function prepareAppend(
   const key = streamKey(streamId)
   const expected = checkedExpectation(expectedVersion)
   checkMetadata(metadata, `an append to ${streamId}`)
-  const common = {
-    ...metadata,
-    ...(correlationId !== undefined && { correlationId }),
-    ...(causationId !== undefined && { causationId }),
-  }
+  const common =
+    metadata === undefined && correlationId === undefined && causationId === undefined
+      ? undefined
+      : {
+          ...metadata,
+          ...(correlationId !== undefined && { correlationId }),
+          ...(causationId !== undefined && { causationId }),
+        }
   const list = isList(events) ? events : [events]
   const encoded = list.map(event => codec.encode(event, common))
   const ids = encoded.map(({ id }) => id)

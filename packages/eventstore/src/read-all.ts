@@ -1,9 +1,9 @@
 import type { LogRecord } from '@aegis/log'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
+import { type EventFilter, eventFilter } from './event-filter.ts'
 import type { EventLog } from './event-log.ts'
 import { invalid, wholeNumber } from './invalid.ts'
-import { type EventFilter, eventFilter } from './projection.ts'
 
 export interface ReadAllOptions<E extends EventInput = EventInput> extends EventFilter<E> {
   /** Default `'forwards'`. */
@@ -29,16 +29,18 @@ export async function* readAll(
   wholeNumber('limit', options.limit)
   if (!['forwards', 'backwards'].includes(direction))
     throw invalid(`direction ${JSON.stringify(direction)}: give 'forwards' or 'backwards'`)
-  const filter = eventFilter(options)
+  const { codec } = events
+  const filter = eventFilter(options, codec.renames)
   const [low = 0, high = Infinity] = direction === 'forwards' ? [from, to] : [to, from]
   const end = Math.min(high + 1, await events.log.endOffset(eventsTopic))
   const pages = direction === 'forwards' ? forwards(events, low, end) : backwards(events, low, end)
   let left = limit
   for await (const records of pages) {
     for (const record of records) {
-      const event = events.codec.decode(record)
       if (left === 0) return
-      if (!filter.event(event)) continue
+      if (!filter.record(record)) continue
+      const event = codec.decode(record)
+      if (!filter.event(event) || !codec.takes(event)) continue
       left--
       yield event
     }
@@ -55,13 +57,18 @@ async function* forwards({ log }: EventLog, low: number, end: number): AsyncGene
 
 /** Windows of positions from the end, each read forwards. */
 async function* backwards({ log }: EventLog, low: number, end: number): AsyncGenerator<readonly LogRecord[]> {
-  for (let high = end; high > low; high -= pageSize) {
+  let size = pageSize
+  for (let high = end; high > low; ) {
     const window: LogRecord[] = []
-    for (let from = Math.max(low, high - pageSize); from < high; ) {
-      const { records, nextOffset } = await log.read(eventsTopic, 0, { from, maxRecords: high - from })
+    const start = Math.max(low, high - size)
+    for (let from = start; from < high; ) {
+      const { records, nextOffset } = await log.read(eventsTopic, 0, { from, maxRecords: pageSize })
       window.push(...records.filter(record => record.offset < high))
       from = nextOffset
     }
+    // Positions need not be dense: on a cluster events are thousands of them apart.
+    size = window.length < pageSize / 4 ? size * 4 : window.length > pageSize * 4 ? Math.ceil(size / 4) : size
     yield window.reverse()
+    high = start
   }
 }

@@ -1,6 +1,7 @@
 import type { LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
-import type { EventLog } from './event-log.ts'
+import { eventsTopic } from './event-codec.ts'
+import type { EventLog, HistoryPage } from './event-log.ts'
 import { invalid, wholeNumber } from './invalid.ts'
 import { streamKey } from './stream-id.ts'
 import { firstVersionOf, noState, type StreamState } from './stream-state.ts'
@@ -64,8 +65,8 @@ async function firstKept(
   let high = ((await events.lastRecord(reader, key)) ?? -1) + 1
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
-    const [event] = await events.history(reader, key, { from: middle, limit: 1 })
-    if (event!.timestamp < oldest) low = middle + 1
+    const [record] = await reader.history(eventsTopic, key, { from: middle, limit: 1 })
+    if (record!.timestamp < oldest) low = middle + 1
     else high = middle
   }
   return low
@@ -88,7 +89,8 @@ export async function load(
   const { first, last, limit, until } = await spanOf(events, reader, key, options)
   const most = Math.min(limit, last - first + 1)
   if (most <= 0) return []
-  const loaded = await events.history(reader, key, most === Infinity ? { from: first } : { from: first, limit: most })
+  const page = most === Infinity ? { from: first } : { from: first, limit: most }
+  const { events: loaded } = await events.history(reader, streamId, key, page)
   const later = until === Infinity ? -1 : loaded.findIndex(event => event.timestamp > until)
   return later === -1 ? loaded : loaded.slice(0, later)
 }
@@ -105,16 +107,16 @@ export async function* read(
   streamId: string,
   options: ReadEventsOptions = {},
 ): AsyncGenerator<StoredEvent, void, undefined> {
-  for await (const { page } of readPages(events, reader, streamId, options)) yield* page
+  for await (const page of readPages(events, reader, streamId, options)) yield* page.events
 }
 
-/** The events of a stream in pages, and how many bytes each has. */
+/** The events of a stream in pages: those of any length and event size in bounded memory. */
 export async function* readPages(
   events: EventLog,
   reader: LogReader,
   streamId: string,
   options: ReadEventsOptions = {},
-): AsyncGenerator<{ readonly page: readonly StoredEvent[]; readonly bytes: number }, void, undefined> {
+): AsyncGenerator<HistoryPage, void, undefined> {
   check(options)
   const key = streamKey(streamId)
   const backwards = options.direction === 'backwards'
@@ -122,17 +124,19 @@ export async function* readPages(
   let size = firstPage
   while (limit > 0 && first <= last) {
     const from = backwards ? Math.max(first, last - size + 1) : first
-    const wanted = backwards ? last - from + 1 : Math.min(size, last - first + 1, limit)
-    const { page, bytes } = await events.page(reader, key, from, wanted)
-    if (page.length === 0) return
+    const wanted = backwards ? last - from + 1 : Math.min(size, last - first + 1)
+    const page = await events.history(reader, streamId, key, { from, limit: wanted })
+    const { next, bytes } = page
+    if (next === from) return
     if (bytes > pageBytes) size = Math.max(1, Math.floor((size * pageBytes) / bytes))
     else if (bytes < pageBytes / 2) size = Math.min(2 * size, largestPage)
     if (backwards) last = from - 1
-    else first = from + page.length
-    const kept = (backwards ? page.reverse() : page).filter(event => event.timestamp <= until).slice(0, limit)
-    limit -= kept.length
-    yield { page: kept, bytes }
+    else first = next
+    const kept = page.events.filter(event => event.timestamp <= until)
+    const given = (backwards ? kept.reverse() : kept).slice(0, limit)
+    limit -= given.length
+    yield { ...page, events: given }
     // Events are in the order of their times: forwards none comes that is old enough.
-    if (!backwards && kept.length < page.length) return
+    if (!backwards && kept.length < page.events.length) return
   }
 }

@@ -51,11 +51,11 @@ async function replayFrom<State>(
   let version = first - 1
   let bytes = 0
   if (snapshot !== undefined) replaying.restored(state, version)
-  for await (const { page, bytes: read } of readPages(events, reader, streamId, { from: first })) {
-    if (bytes === 0 && snapshot !== undefined && page[0]!.version > first) return undefined
-    bytes += read
-    for (const event of page) state = replaying.evolve(state, event)
-    version = page.at(-1)!.version
+  for await (const page of readPages(events, reader, streamId, { from: first })) {
+    if (snapshot !== undefined && page.first > version + 1) return undefined
+    bytes += page.bytes
+    for (const event of page.events) state = replaying.evolve(state, event)
+    version = page.next - 1
   }
   if (version < first) {
     // There is nothing, or all of it was truncated, which a snapshot outlives.

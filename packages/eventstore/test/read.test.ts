@@ -56,6 +56,26 @@ it('reads all events by position in both directions, with filters', async () => 
   expect(await collect(store.readAll({ limit: 2, direction: 'backwards' }))).toEqual([all[1199], all[1198]])
 })
 
+it('reads types whatever their names and the ids of their events look like', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const odd = ['a', '"', '\\', '\\"', '","type":"a",', 'é', '__proto__', 'a,"data"']
+  const text = fc.oneof(fc.constantFrom(...odd), fc.string({ minLength: 1, maxLength: 8 }))
+  const events = fc.uniqueArray(fc.record({ type: text, id: text }), { selector: ({ id }) => id, maxLength: 20 })
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(events, fc.array(text, { maxLength: 4 }), async (list, types) => {
+      const streams = `s-${run++}`
+      await store.append(
+        streams,
+        list.map(event => ({ ...event, data: { type: 'a' } })),
+      )
+      const expected = list.filter(({ type }) => types.includes(type)).map(({ id }) => id)
+      expect((await collect(store.readAll({ streams, types }))).map(({ id }) => id)).toEqual(expected)
+    }),
+    { numRuns: 60 },
+  )
+})
+
 it('a deleted stream is gone, begins anew with its versions going on, and not at all after a tombstone', async () => {
   await using store = await EventStore.open({ memory: true })
   const e = { type: 'e', data: 1 }

@@ -1,6 +1,6 @@
 import { openLog } from '@aegis/log'
-import { expect, it } from 'vitest'
-import { EventStore, type Projection } from '../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import { type EventBody, EventStore, type Projection, type StoredEvent } from '../src/index.ts'
 
 it('events of older schemas are read as of the newest, renamed ones too, in every way of reading', async () => {
   await using log = await openLog({ memory: true })
@@ -25,6 +25,90 @@ it('events of older schemas are read as of the newest, renamed ones too, in ever
   expect(() => new EventStore(log, { upcasters: [split, split] })).toThrow(
     expect.objectContaining({ code: 'EVENT_INVALID' }),
   )
+})
+
+it('events are stored for older programs by downcasters, chained and renamed, and read here as they were appended', async () => {
+  await using log = await openLog({ memory: true })
+  const upcasters = [
+    { type: 'Named', upcast: ({ data }: EventBody) => ({ data: { names: data.name.split(' ') } }) },
+    { type: 'Named', from: 1, upcast: () => ({ type: 'PersonNamed' }) },
+    { type: 'PersonNamed', from: 2, upcast: () => ({}) },
+  ]
+  const downcasters = [
+    { type: 'PersonNamed', from: 3, downcast: () => ({}) },
+    { type: 'PersonNamed', from: 2, downcast: () => ({ type: 'Named' }) },
+    { type: 'Named', from: 1, downcast: ({ data }: EventBody) => ({ data: { name: data.names.join(' ') } }) },
+  ]
+  const store = new EventStore(log, { upcasters, downcasters })
+  const event = { type: 'PersonNamed', data: { names: ['Ada', 'Lovelace'] }, metadata: { user: 'x' } }
+  await store.append('a', event)
+  expect((await store.load('a'))[0]).toMatchObject(event)
+  expect((await new EventStore(log).load('a'))[0]).toMatchObject({
+    type: 'Named',
+    data: { name: 'Ada Lovelace' },
+    metadata: { user: 'x' },
+  })
+  for (const wrong of [{ from: 0 }, { from: 1, to: 1 }, { from: 1.5 }]) {
+    expect(() => new EventStore(log, { downcasters: [{ type: 'x', ...wrong, downcast: () => ({}) }] })).toThrow(
+      expect.objectContaining({ code: 'EVENT_INVALID' }),
+    )
+  }
+})
+
+describe('events of unknown types', () => {
+  const written = ['Known', 'Other', 'Known', 'Other'].map((type, data) => ({ type, data }))
+  const everywhere = async (store: EventStore) => {
+    const all: StoredEvent[][] = [await store.load('a'), [], [], [], []]
+    for await (const event of store.read('a')) all[1]!.push(event)
+    for await (const event of store.readAll()) all[2]!.push(event)
+    for await (const event of store.read('a', { direction: 'backwards' })) all[3]!.unshift(event)
+    await store.append('b', { type: 'Known', data: 'end' })
+    for await (const event of await store.subscribe('*')) {
+      if (event.data === 'end') break
+      all[4]!.push(event)
+    }
+    return all.map(events => events.map(event => event.data))
+  }
+
+  it('are left out when told so; versions and states count them', async () => {
+    await using log = await openLog({ memory: true })
+    await new EventStore(log).append('a', written)
+    const store = new EventStore(log, { types: ['Known'], unknownTypes: 'skip' })
+    expect(await everywhere(store)).toEqual(Array.from({ length: 5 }, () => [0, 2]))
+    const counter = store.commandHandler({
+      initialState: () => 0,
+      evolve: count => count + 1,
+      decide: (_: 'one') => ({ type: 'Known', data: 1 }),
+    })
+    expect(await counter.load('a')).toEqual({ state: 2, version: 3 })
+    expect(await counter.handle('a', 'one')).toMatchObject({ state: 3, version: 4 })
+  })
+
+  it('are an error when told so, unless they are not asked for', async () => {
+    await using log = await openLog({ memory: true })
+    await new EventStore(log).append('a', written)
+    const store = new EventStore(log, { types: ['Known'], unknownTypes: 'throw' })
+    const unknown = { code: 'EVENT_TYPE_UNKNOWN', details: { streamId: 'a', version: 1, type: 'Other' } }
+    await expect(store.load('a')).rejects.toMatchObject(unknown)
+    await expect(everywhere(store)).rejects.toMatchObject(unknown)
+    const seen: unknown[] = []
+    for await (const event of store.readAll({ types: ['Known'] })) seen.push(event.data)
+    expect(seen).toEqual([0, 2])
+    await expect((await store.subscribe('a'))[Symbol.asyncIterator]().next()).resolves.toMatchObject({
+      value: { data: 0 },
+    })
+  })
+
+  it('are given like others by default, and the choice needs a list', async () => {
+    await using log = await openLog({ memory: true })
+    await new EventStore(log).append('a', written)
+    expect(await everywhere(new EventStore(log, { types: ['Known'] }))).toEqual(
+      Array.from({ length: 5 }, () => [0, 1, 2, 3]),
+    )
+    for (const wrong of [{ unknownTypes: 'skip' }, { types: [1], unknownTypes: 'skip' }, { unknownTypes: 'drop' }]) {
+      expect(() => new EventStore(log, wrong as never)).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }))
+    }
+  })
 })
 
 it('an inline projection is in the commit of the append, sees versions, and refuses it by throwing', async () => {

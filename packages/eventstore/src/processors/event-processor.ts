@@ -2,8 +2,8 @@ import type { LogRecord, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { StoredEvent } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
+import type { ReadyFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
-import type { eventFilter } from '../projection.ts'
 import { streamIdOf } from '../stream-id.ts'
 import type { Checkpoint, CheckpointStore, SkippedEvent } from './checkpoint.ts'
 import { PositionWaiters, type WaitForOptions } from './position-waiters.ts'
@@ -16,7 +16,7 @@ export interface ProcessorWork {
   /** What it is, for messages: `projection balances`. */
   readonly name: string
   readonly checkpoint: CheckpointStore<Untyped>
-  readonly filter: ReturnType<typeof eventFilter>
+  readonly filter: ReadyFilter
   readonly onError: OnError
   /** Writes what follows from an event. */
   handle(event: StoredEvent, tx: Transaction): Promise<void> | void
@@ -197,7 +197,7 @@ export class EventProcessor {
 
   async #take(records: readonly LogRecord[], next: number): Promise<void> {
     const { filter } = this.#work
-    const wanted = records.filter(({ key }) => key !== null && filter.stream(streamIdOf(key)))
+    const wanted = records.filter(record => filter.record(record))
     for (let at = 0; at < wanted.length && !this.#stopping.signal.aborted; ) {
       const batch = wanted.slice(at, at + this.#batch)
       const following = wanted[at + batch.length]

@@ -1,8 +1,8 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
+import { type EventFilter, eventFilter } from '../event-filter.ts'
 import { invalid, wholeNumber } from '../invalid.ts'
 import type { OnError } from '../processors/event-processor.ts'
-import { type EventFilter, eventFilter } from '../projection.ts'
 import type { Documents } from './documents.ts'
 
 /** Where a projection writes: `Documents`, a table of `@aegis/cdc`, or whatever has these two. */

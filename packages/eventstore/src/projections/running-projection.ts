@@ -1,11 +1,11 @@
 import type { Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { eventsTopic } from '../event-codec.ts'
+import { eventFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
 import { catchUp, EventProcessor } from '../processors/event-processor.ts'
 import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
-import { eventFilter } from '../projection.ts'
 import type { AsyncProjection } from './async-projection.ts'
 import { modelOf } from './read-model.ts'
 import { changeProjection, checkpointOf, firstProjection, type StoredProjection } from './stored-projection.ts'
@@ -223,7 +223,7 @@ export class RunningProjection {
       {
         name: this.#label,
         checkpoint: checkpointOf(name, build),
-        filter: eventFilter(this.#projection),
+        filter: eventFilter(this.#projection, this.#events.codec.renames),
         onError,
         handle: (event, tx) => this.#projection.apply(event, model.within(tx), tx),
         advanced: position => {

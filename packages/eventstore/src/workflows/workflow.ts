@@ -1,8 +1,8 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
+import { type EventFilter, eventFilter } from '../event-filter.ts'
 import { invalid } from '../invalid.ts'
 import type { OnError } from '../processors/event-processor.ts'
-import { type EventFilter, eventFilter } from '../projection.ts'
 import type { WorkflowOutput } from './output.ts'
 
 /** What a workflow reacts to: an event, or the message of a timer. */
