@@ -1,4 +1,4 @@
-import { prefixed, seal } from './checksum.ts'
+import { checksumBytes, prefixed, seal, sealGiven } from './checksum.ts'
 import { AegisError } from './errors.ts'
 import { userPrefix } from './identity.ts'
 import type { CommitOptions, Operation, RangeOptions } from './storage.ts'
@@ -22,13 +22,21 @@ export function storedKey(key: Uint8Array): Uint8Array {
   return prefixed(userPrefix, key)
 }
 
+const roomBehind = ({ buffer, byteOffset, length }: Uint8Array): number => buffer.byteLength - byteOffset - length
+
 export function storedOperation(operation: Operation): StoredOperation {
   const type = operation?.type
   if (type === 'delete') return { type: 'del', key: storedKey(operation.key) }
   if (type !== 'put') throw invalid(`An operation's type must be 'put' or 'delete', not ${named(type)}`)
   checkBytes('A value', operation.value)
   const key = storedKey(operation.key)
-  return { type, key, value: seal(key, operation.value) }
+  if (operation.given === true && roomBehind(operation.value) < checksumBytes) {
+    throw invalid(
+      `A value that is given must have ${checksumBytes} free bytes behind it, not ${roomBehind(operation.value)}`,
+    )
+  }
+  const sealed = operation.given === true ? sealGiven(key, operation.value) : seal(key, operation.value)
+  return { type, key, value: sealed }
 }
 
 export function checkedDurability(options: CommitOptions | undefined): 'fsync' | 'buffered' {

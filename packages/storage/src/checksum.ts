@@ -19,9 +19,17 @@ export function prefixed(prefix: number, key: Uint8Array): Uint8Array {
 
 /** A copy of `value`, followed by the CRC-32C of stored key and value: a block of another key does not pass for this one. */
 export function seal(storedKey: Uint8Array, value: Uint8Array): Uint8Array {
-  const end = value.length
-  const stored = allocate(end + checksumBytes)
+  const stored = allocate(value.length + checksumBytes)
   stored.set(value)
+  return writeChecksum(storedKey, value, stored)
+}
+
+/** The same without a copy, where the memory behind the value is free. */
+export const sealGiven = (storedKey: Uint8Array, value: Uint8Array): Uint8Array =>
+  writeChecksum(storedKey, value, new Uint8Array(value.buffer, value.byteOffset, value.length + checksumBytes))
+
+function writeChecksum(storedKey: Uint8Array, value: Uint8Array, stored: Uint8Array): Uint8Array {
+  const end = value.length
   const checksum = crc32c(value, crc32c(storedKey))
   stored[end] = checksum >>> 24
   stored[end + 1] = checksum >>> 16

@@ -3,7 +3,16 @@ export type Durability = 'fsync' | 'buffered'
 
 /** One change of a commit. Keys and values are raw bytes; keys are ordered by unsigned byte comparison. */
 export type Operation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | {
+      readonly type: 'put'
+      readonly key: Uint8Array
+      readonly value: Uint8Array
+      /**
+       * The value is given away, with `checksumBytes` free bytes behind it in its memory: the checksum is written there instead
+       * of into a copy. Neither may change until the commit is done. Default false: the value is copied at once.
+       */
+      readonly given?: boolean
+    }
   | { readonly type: 'delete'; readonly key: Uint8Array }
 
 export interface CommitOptions {

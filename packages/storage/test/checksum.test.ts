@@ -1,6 +1,6 @@
 import { MemoryLevel } from 'memory-level'
 import { expect, it } from 'vitest'
-import { openAbstract } from '../src/index.ts'
+import { openAbstract, openMemory } from '../src/index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const raw = { keyEncoding: 'view', valueEncoding: 'view' } as const
@@ -32,5 +32,20 @@ it('a value of which any byte was changed under the storage is never given out, 
   }
   await db.put(keyA, valueA, raw)
   expect(Buffer.from((await storage.get(keys[0]!)) ?? []).toString()).toBe('the same value')
+  await storage.close()
+})
+
+it('a value that is given gets its checksum behind it, and only there', async () => {
+  const storage = await openMemory()
+  const memory = Buffer.from('before the value behind')
+  const value = memory.subarray(7, 16)
+  await storage.commit([{ type: 'put', key: bytes('k'), value, given: true }])
+  expect(Buffer.from((await storage.get(bytes('k'))) ?? []).toString()).toBe('the value')
+  expect(memory.subarray(0, 16).toString()).toBe('before the value')
+  expect(memory.subarray(20).toString()).toBe('ind')
+  const without = new Uint8Array(8).subarray(5)
+  await expect(storage.commit([{ type: 'put', key: bytes('k'), value: without, given: true }])).rejects.toMatchObject({
+    code: 'STORAGE_INVALID',
+  })
   await storage.close()
 })

@@ -9,6 +9,8 @@ export interface BatchWriterOptions {
   readonly firstTimestamp: number
   /** Bytes left free before the batch. Default 0. */
   readonly reserved?: number
+  /** Bytes left free behind the batch, in the memory that it is in. Default 0. */
+  readonly reservedBehind?: number
   /** How large the batch may become before its buffer has to grow. */
   readonly capacity?: number
 }
@@ -21,6 +23,7 @@ export interface Producer {
 
 const noProducer: Producer = { producerId: -1, producerEpoch: -1, baseSequence: -1 }
 
+const empty = Buffer.alloc(0)
 /** So many zero bytes as a text: they hold the place of what stands between texts. */
 const gaps = Array.from({ length: 40 }, (_, length) => '\0'.repeat(length))
 
@@ -45,8 +48,10 @@ export class BatchWriter {
   /** Whether all values were texts of ASCII characters, or null; known when the batch is finished. */
   ascii = true
   readonly #reserved: number
+  readonly #behind: number
+  readonly #capacity: number
   #maxTimestamp: number
-  #buffer: Buffer
+  #buffer = empty
   /** Bytes that are written, and bytes that the gathered records will have if their texts are ASCII. */
   #at: number
   #gathered = 0
@@ -54,13 +59,15 @@ export class BatchWriter {
   #texts: (string | null)[] = []
   #numbers: number[] = []
 
-  constructor({ baseOffset, firstTimestamp, reserved = 0, capacity = 1_024 }: BatchWriterOptions) {
+  constructor(options: BatchWriterOptions) {
+    const { baseOffset, firstTimestamp, reserved = 0, reservedBehind = 0, capacity = 1_024 } = options
     this.baseOffset = baseOffset
     this.firstTimestamp = firstTimestamp
     this.#maxTimestamp = firstTimestamp
     this.#reserved = reserved
+    this.#behind = reservedBehind
+    this.#capacity = capacity
     this.#at = reserved + At.records
-    this.#buffer = Buffer.allocUnsafe(this.#at + capacity)
   }
 
   /** Bytes so far, with what is reserved before the batch; a text that is not ASCII may count for less than it has. */
@@ -126,7 +133,7 @@ export class BatchWriter {
     this.#texts = []
     this.#numbers = []
     // Room for more than the text has if it is ASCII: where it is not, more is written than it has characters.
-    this.#ensure(this.#gathered + 4)
+    this.#ensure(this.#gathered + 4, this.#at + this.#gathered)
     this.#gathered = 0
     const buffer = this.#buffer
     const start = this.#at
@@ -186,7 +193,7 @@ export class BatchWriter {
       sizeOfVarint(valueLength) +
       Math.max(0, valueLength) +
       (headers.length === 0 ? 1 : sizeOfHeaders(headers))
-    this.#ensure(size + 5)
+    this.#ensure(size + 5, this.#at + this.#capacity)
     const buffer = this.#buffer
     let at = writeStart(buffer, size, timestamp, this.firstTimestamp, delta, keyLength, this.#at)
     if (typeof key === 'string') at += buffer.write(key, at)
@@ -197,12 +204,14 @@ export class BatchWriter {
     this.#at = headers.length === 0 ? writeVarint(buffer, 0, at) : writeHeaders(buffer, headers, at)
   }
 
-  #ensure(bytes: number): void {
-    const needed = this.#at + bytes
-    if (needed <= this.#buffer.length) return
+  /** Makes room; the first time for `first` bytes. */
+  #ensure(bytes: number, first: number): void {
+    const needed = this.#at + bytes + this.#behind
+    const { length } = this.#buffer
+    if (needed <= length) return
     if (needed - this.#reserved > maxInt32) throw refused(`the batch is larger than ${maxInt32} bytes`)
-    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length))
-    larger.set(this.#buffer.subarray(0, this.#at))
+    const larger = Buffer.allocUnsafe(Math.max(needed, length === 0 ? first : 2 * length))
+    if (length > 0) larger.set(this.#buffer.subarray(0, this.#at))
     this.#buffer = larger
   }
 }

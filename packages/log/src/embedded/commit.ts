@@ -1,4 +1,4 @@
-import type { Operation } from '@aegis/storage'
+import { checksumBytes, type Operation } from '@aegis/storage'
 import { BatchWriter } from '../batch/batch-writer.ts'
 import { batchKey, partitionKey } from '../keys.ts'
 import type { Header } from '../log.ts'
@@ -78,6 +78,7 @@ export class Commit {
         baseOffset: offset,
         firstTimestamp: timestamp,
         reserved: envelopeBytes,
+        reservedBehind: checksumBytes,
         capacity: partition.batchSize,
       })
       this.#open.set(partition, (open = { topic, writer }))
@@ -149,7 +150,7 @@ export class Commit {
     }
     partition.batchSize = Math.max(512, Math.min(batchBytes, stored.length) + 1_024)
     const key = batchKey(topic.config.id, partition.partition, lastOffset)
-    this.#operations.push({ type: 'put', key, value: stored })
+    this.#operations.push({ type: 'put', key, value: stored, given: true })
     this.#touched.set(partition, topic)
     this.#batches.push({ partition, batch: { previousEnd, lastOffset, stored } })
     this.#ends.set(topic, Math.max(this.#ends.get(topic) ?? 0, lastOffset + 1))
