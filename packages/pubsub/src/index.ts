@@ -2,6 +2,7 @@ export type { Untyped } from '@aegis/log'
 export type { PubSubErrorCode } from './errors.ts'
 export type { HistoryOptions } from './history.ts'
 export type { Message, StoredMessage } from './message.ts'
+export type { MessageFilter } from './message-filter.ts'
 export type { DelayedMessage, OutgoingMessage, PublishResult } from './outgoing-message.ts'
 export { PubSub, type PubSubOptions } from './pubsub.ts'
 export type { PubSubTransaction } from './pubsub-transaction.ts'
@@ -13,4 +14,5 @@ export type {
   ScheduledMessage,
   Schedules,
 } from './schedule/schedules.ts'
+export type { Subscribed, SubscribeOptions } from './subscribe.ts'
 export { type DefineTopicOptions, defineTopic, type Topic } from './topic.ts'

@@ -1,4 +1,4 @@
-import { decodePayload, type LogRecord, type TopicDescription, type Untyped } from '@aegis/log'
+import type { LogRecord, Untyped } from '@aegis/log'
 import type { Delivered, NackOptions } from '@aegis/subscription'
 import type { PublishResult } from './outgoing-message.ts'
 import { headerOf, isReserved, reserved } from './reserved-headers.ts'
@@ -80,9 +80,3 @@ export class DeliveredMessage<T> implements Message<T> {
     this.#delivered.nack(options)
   }
 }
-
-/** What the payload of a topic named by a string is. */
-export const decoderOf =
-  ({ codec }: TopicDescription) =>
-  (record: LogRecord): Untyped =>
-    decodePayload(codec, record)

@@ -1,7 +1,6 @@
 import {
   type AlterTopicOptions,
   type Log,
-  type LogRecord,
   type OpenLogOptions,
   openLog,
   type Readable,
@@ -12,18 +11,19 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import type { Subscription, SubscriptionOptions } from '@aegis/subscription'
 import { type HistoryOptions, readHistory } from './history.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
-import { DeliveredMessage, decoderOf, type Message, type StoredMessage } from './message.ts'
+import type { Message, StoredMessage } from './message.ts'
 import { MessageIds } from './message-ids.ts'
 import type { DelayedMessage, OutgoingMessage, PublishResult } from './outgoing-message.ts'
 import { checkedList, isPlain, Publisher, rulesOf } from './publisher.ts'
 import { type PubSubTransaction, publishWithin } from './pubsub-transaction.ts'
-import { isExpired } from './reserved-headers.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, Schedules } from './schedule/schedules.ts'
+import { openSubscription, payloadDecoder, type Subscribed, type SubscribeOptions } from './subscribe.ts'
 import type { Topic } from './topic.ts'
+import type { TopicWatch } from './topic-pattern.ts'
 
 type AnyTopic = string | Topic<Untyped, unknown>
 
@@ -39,6 +39,7 @@ export class PubSub implements AsyncDisposable {
   readonly #log: Log
   readonly #consumer: SubscriptionOptions
   readonly #subscriptions = new Set<{ close(): Promise<void> }>()
+  readonly #watches = new Set<TopicWatch>()
   readonly #messageIds: MessageIds
   readonly #scheduler: Scheduler
   readonly #publisher: Publisher
@@ -67,7 +68,11 @@ export class PubSub implements AsyncDisposable {
    */
   async createTopic(topic: AnyTopic, options?: TopicOptions): Promise<TopicDescription> {
     const name = nameOf(topic)
-    return this.#log.createTopic(name, typeof topic === 'string' ? options : { ...topic.options, ...options })
+    const settings = typeof topic === 'string' ? options : { ...topic.options, ...options }
+    const created = await this.#log.createTopic(name, settings)
+    // Who has subscribed to its pattern has it when this resolves.
+    for (const watch of this.#watches) await watch.look()
+    return created
   }
 
   /** Changes retention, the number of partitions or the largest message. @throws AegisError `TOPIC_UNKNOWN`, `LOG_INVALID` */
@@ -155,25 +160,25 @@ export class PubSub implements AsyncDisposable {
   }
 
   /**
-   * The messages of a topic: alone all of them, with a `groupId` shared among the members of the group. What is
-   * published after it resolves arrives; before, where `from` says so.
-   * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`
+   * The messages of a topic, or of several: alone all of them, with a `groupId` shared among the members of the group. What is
+   * published after it resolves arrives; before, where `from` says so. In a pattern `*` stands for a text without dots, `**` for
+   * any text; topics that match and are created later are taken up from their beginning.
+   * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`, `PUBSUB_INVALID`
    */
   async subscribe<Out = Untyped>(
-    topic: string | Readable<Out>,
-    options: SubscriptionOptions = {},
+    topic: Subscribed<Out>,
+    options: SubscribeOptions<NoInfer<Out>> = {},
   ): Promise<Subscription<Message<Out>>> {
-    const name = nameOf(topic)
-    const decode = await this.#decoder(topic)
-    const subscription = await Subscription.open<Message<Out>>(
-      this.#log,
-      name,
-      (record, delivered) =>
-        isExpired(record, this.#log) ? undefined : new DeliveredMessage(record, delivered, decode),
-      { ...this.#defaultsFor(options), ...options },
-    )
+    const all = { ...this.#defaultsFor(options), ...options }
+    const { subscription, watch } = await openSubscription(this.#log, topic, all, undefined)
     this.#subscriptions.add(subscription)
-    subscription.onClose(() => this.#subscriptions.delete(subscription))
+    if (watch !== undefined) this.#watches.add(watch)
+    subscription.onClose(() => {
+      this.#subscriptions.delete(subscription)
+      if (watch === undefined) return
+      this.#watches.delete(watch)
+      watch.close()
+    })
     return subscription
   }
 
@@ -186,8 +191,8 @@ export class PubSub implements AsyncDisposable {
     topic: string | Readable<Out>,
     options: HistoryOptions = {},
   ): Promise<StoredMessage<Out>[]> {
-    const decode = await this.#decoder(topic)
-    return readHistory(this.#log, nameOf(topic), decode, options)
+    const description = await knownTopic(this.#log, nameOf(topic))
+    return readHistory(this.#log, description.name, payloadDecoder(topic, description), options)
   }
 
   /** Publishing inside a transaction of the log. */
@@ -220,11 +225,6 @@ export class PubSub implements AsyncDisposable {
     if (delivery !== 'exactly-once') return this.#consumer
     const { autoCommit: _, ...others } = this.#consumer
     return others
-  }
-
-  async #decoder<Out>(topic: string | Readable<Out>): Promise<(record: LogRecord) => Out> {
-    const description = await knownTopic(this.#log, nameOf(topic))
-    return typeof topic === 'string' ? decoderOf(description) : record => topic.decode(record)
   }
 
   #publishKnown(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {

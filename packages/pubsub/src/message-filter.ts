@@ -1,0 +1,27 @@
+import type { LogRecord } from '@aegis/log'
+import { keyOf, type Message } from './message.ts'
+import { headerOf } from './reserved-headers.ts'
+
+/** Which messages a subscription is for; all that is given must hold. The others count as acknowledged. */
+export interface MessageFilter<Out> {
+  /** One of these keys. */
+  readonly key?: string | readonly string[]
+  /** Each of these headers has this value. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Asked last, for it takes the decoded payload. When it throws, the message cannot be read: it goes to the dead letters of a group. */
+  readonly where?: (message: Message<Out>) => boolean
+}
+
+/** Whether key and headers are wanted: what can be said without decoding. */
+export function recordMatcherOf({ key, headers }: MessageFilter<never>): ((record: LogRecord) => boolean) | undefined {
+  if (key === undefined && headers === undefined) return undefined
+  const keys = key === undefined ? undefined : new Set(typeof key === 'string' ? [key] : key)
+  const wanted = Object.entries(headers ?? {})
+  return record => {
+    if (keys !== undefined) {
+      const own = keyOf(record)
+      if (own === null || !keys.has(own)) return false
+    }
+    return wanted.every(([name, value]) => headerOf(record, name) === value)
+  }
+}

@@ -1,0 +1,107 @@
+import { decodePayload, type Log, type LogRecord, type Readable, type TopicDescription } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { type Around, type Decode, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { knownTopic, nameOf } from './known-topic.ts'
+import { DeliveredMessage, type Message } from './message.ts'
+import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
+import { isExpired } from './reserved-headers.ts'
+import { isPattern, matcherOf, TopicWatch } from './topic-pattern.ts'
+
+export interface SubscribeOptions<Out> extends SubscriptionOptions {
+  /** Which messages are wanted. Default: all. */
+  filter?: MessageFilter<Out>
+}
+
+/** What is subscribed to: a topic, a pattern such as `'orders.*'`, or several of both. */
+export type Subscribed<Out> = string | Readable<Out> | readonly (string | Readable<Out>)[]
+
+type PayloadDecoder<Out> = (record: LogRecord) => Out
+
+export const payloadDecoder = <Out>(topic: string | Readable<Out>, { codec }: TopicDescription): PayloadDecoder<Out> =>
+  typeof topic === 'string' ? record => decodePayload(codec, record) as Out : record => topic.decode(record)
+
+/** Makes messages of records, those that are wanted. */
+function messageDecoder<Out>(
+  log: Log,
+  decoderOf: (topic: string) => PayloadDecoder<Out>,
+  filter: MessageFilter<Out>,
+): Decode<Message<Out>> {
+  const matches = recordMatcherOf(filter)
+  const { where } = filter
+  return (record, delivered) => {
+    if (isExpired(record, log)) return undefined
+    if (matches !== undefined && !matches(record)) return undefined
+    const message = new DeliveredMessage(record, delivered, decoderOf(record.topic))
+    return where === undefined || where(message) ? message : undefined
+  }
+}
+
+export interface OpenedSubscription<Out> {
+  readonly subscription: Subscription<Message<Out>>
+  /** Takes up topics that are created later; only with patterns. */
+  readonly watch: TopicWatch | undefined
+}
+
+/** @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`, `PUBSUB_INVALID` */
+export async function openSubscription<Out>(
+  log: Log,
+  subscribed: Subscribed<Out>,
+  { filter = {}, ...options }: SubscribeOptions<Out>,
+  around: Around<Message<Out>> | undefined,
+): Promise<OpenedSubscription<Out>> {
+  const list = Array.isArray(subscribed) ? subscribed : [subscribed as string | Readable<Out>]
+  const decoders = new Map<string, PayloadDecoder<Out>>()
+  const patterns: string[] = []
+  for (const topic of list) {
+    const name = nameOf(topic)
+    if (typeof topic === 'string' && isPattern(topic)) patterns.push(topic)
+    else decoders.set(name, payloadDecoder(topic, await knownTopic(log, name)))
+  }
+  const open = (from: SubscriptionOptions['from']): Promise<Subscription<Message<Out>>> => {
+    const topics = [...decoders.keys()]
+    const only = topics.length === 1 && patterns.length === 0 ? decoders.get(topics[0]!) : undefined
+    const decoderOf = only === undefined ? (topic: string) => decoders.get(topic)! : () => only
+    const decode = messageDecoder(log, decoderOf, filter)
+    return Subscription.open(log, topics, decode, { ...options, ...(from !== undefined && { from }) }, around)
+  }
+  if (list.length !== 1 || patterns.length > 0) checkStart(options)
+  if (patterns.length === 0) return { subscription: await open(options.from), watch: undefined }
+
+  const matches = matcherOf(patterns)
+  const named = new Set(decoders.keys())
+  const found = (await log.listTopics()).filter(({ name }) => matches(name) && !named.has(name))
+  for (const topic of found) decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
+  const { groupId } = options
+  const isBack = groupId !== undefined && (await isKnownGroup(log, groupId, patterns))
+  // Where the group has no position it has not seen the topic: it was created while nobody was there.
+  const subscription = await open(isBack ? 'earliest' : options.from)
+  if (groupId !== undefined && !isBack) await rememberGroup(log, groupId, patterns)
+  const watch = new TopicWatch(
+    log,
+    name => matches(name) && !named.has(name),
+    found,
+    async topic => {
+      decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
+      await subscription.add(topic.name)
+    },
+  )
+  return { subscription, watch }
+}
+
+function checkStart({ from }: SubscriptionOptions): void {
+  if (typeof from !== 'object' || !('offset' in from)) return
+  throw new AegisError(
+    'PUBSUB_INVALID',
+    `from is ${JSON.stringify(from)}: an offset is a place in one topic; for several give 'latest', 'earliest' or { time }`,
+  )
+}
+
+const groupSpace = '$pattern-groups'
+const groupKey = (groupId: string, patterns: readonly string[]): Uint8Array =>
+  Buffer.from(JSON.stringify([groupId, ...[...patterns].sort()]))
+
+const isKnownGroup = async (log: Log, groupId: string, patterns: readonly string[]): Promise<boolean> =>
+  (await log.getState(groupSpace, groupKey(groupId, patterns))) !== undefined
+
+const rememberGroup = (log: Log, groupId: string, patterns: readonly string[]): Promise<void> =>
+  log.transaction(tx => tx.putState(groupSpace, groupKey(groupId, patterns), Uint8Array.of(1)))
