@@ -1,0 +1,1 @@
+export { type EmmettEventStore, emmettEventStore } from './emmett-event-store.ts'
