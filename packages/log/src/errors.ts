@@ -26,7 +26,9 @@ export type LogErrorCode =
   | 'TRANSACTION_TOO_LARGE'
   /** Used after its end, or a receipt read before the commit. */
   | 'TRANSACTION_STATE'
-  /** The position belongs to another incarnation of the topic. */
+  /** Records that were stored are not there any more; `details` say which. Damage, or a loss that was accepted at opening. */
+  | 'RECORDS_MISSING'
+  /** The position belongs to another incarnation of the topic, or to a database before it was restored. */
   | 'OFFSET_RESET'
   /** The member's generation has passed: its partitions are another's now. */
   | 'GENERATION_FENCED'

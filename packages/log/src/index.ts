@@ -3,7 +3,10 @@ export { encodeRecordBatch } from './batch/encode.ts'
 export type { BatchRecord, BatchRecordInput, RecordBatch, RecordBatchOptions } from './batch/layout.ts'
 export { type Codec, decodePayload, encodePayload, type Readable, type Untyped } from './codec.ts'
 export { parseDuration, parseSize } from './duration.ts'
+export { backupLog } from './embedded/backup.ts'
 export { type OpenLogOptions, openLog } from './embedded/open.ts'
+export { verifyLog } from './embedded/verify.ts'
+export type { LogProblem, LogReport } from './embedded/verify-report.ts'
 export type { LogErrorCode } from './errors.ts'
 export type {
   AlterTopicOptions,

@@ -4,6 +4,7 @@ export const Space = {
   topic: 0x10,
   catalog: 0x11,
   deleted: 0x12,
+  database: 0x13,
   batch: 0x20,
   partition: 0x21,
   latest: 0x30,
@@ -63,6 +64,8 @@ export const topicKey = (name: string): Uint8Array => join([Space.topic], text(n
 export const deletedKey = (topicId: number): Uint8Array => join([Space.deleted], u32(topicId))
 /** The last topic id that was given out. */
 export const catalogKey: Uint8Array = Uint8Array.of(Space.catalog)
+/** Id of the database in which the topics were last open: another one after it was restored from a backup. */
+export const databaseKey: Uint8Array = Uint8Array.of(Space.database)
 export const batchKey = (topicId: number, partition: number, lastOffset: number): Uint8Array =>
   join([Space.batch], u32(topicId), u32(partition), u64(lastOffset))
 export const partitionKey = (topicId: number, partition: number): Uint8Array =>

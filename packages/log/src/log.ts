@@ -50,7 +50,7 @@ export interface AlterTopicOptions {
 
 export interface TopicDescription {
   readonly name: string
-  /** Another one after the topic was deleted and created again. */
+  /** Another one after the topic was deleted and created again; the same in a restored log, whose offsets tell. */
   readonly incarnation: string
   readonly partitions: number
   /** Milliseconds; null: for ever. */

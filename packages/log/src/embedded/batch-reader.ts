@@ -3,6 +3,7 @@ import { decodeRecordBatch } from '../batch/decode.ts'
 import { batchKey, readU64 } from '../keys.ts'
 import type { LogRecord, ReadResult } from '../log.ts'
 import { readStoredRecords } from '../stored-record.ts'
+import { assertDeleted } from './continuity.ts'
 import { versionOf } from './record-version.ts'
 import { type Envelope, envelopeBytes, readEnvelope, storedCount } from './stored-batch.ts'
 import { tailFrom } from './tail.ts'
@@ -74,14 +75,20 @@ export async function readBatches(
     const more = next < topic.partitions[partition]!.durable.endOffset
     return { records, nextOffset: more ? next : Math.max(end, next), bytes }
   }
+  const { endOffset } = topic.partitions[partition]!.durable
+  let expected = from
   for await (const entries of storage.range({ ...rangeFrom(topic, partition, from), chunkBytes })) {
     for (const [key, stored] of entries) {
+      const previousEnd = readU64(stored, 0)
+      if (previousEnd > expected) await assertDeleted(storage, topic, partition, expected, previousEnd)
+      expected = readU64(key, key.length - 8) + 1
       decodeInto(topic, partition, stored, from, end, records)
       bytes += stored.length
-      const nextOffset = Math.min(end, readU64(key, key.length - 8) + 1)
+      const nextOffset = Math.min(end, expected)
       if (records.length >= maxRecords || bytes >= maxBytes) return { records, nextOffset, bytes }
     }
   }
+  if (expected < endOffset) await assertDeleted(storage, topic, partition, expected, endOffset)
   return { records, nextOffset: Math.max(end, from), bytes }
 }
 

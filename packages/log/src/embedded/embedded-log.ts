@@ -33,6 +33,7 @@ import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
 import { getKeyed, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
+import { assertNotLost } from './restored-topic.ts'
 import { Sequencer } from './sequencer.ts'
 import { closedError, type StoredReads, storedReads } from './stored-reads.ts'
 import { TopicCatalog } from './topic-catalog.ts'
@@ -52,6 +53,8 @@ export interface EmbeddedLogOptions {
 export class EmbeddedLog implements Log {
   readonly capabilities = { transactions: true, lag: 'exact', maxReplicationFactor: 1, maxMessageSize } as const
   readonly storage: StoredReads
+  /** The storage itself, for those who copy or verify it. */
+  readonly database: Storage
   readonly sequencer: Sequencer
   readonly now: () => number
   readonly positions: GroupPositions
@@ -65,6 +68,7 @@ export class EmbeddedLog implements Log {
 
   constructor(storage: Storage, { durability, now, defaults, ownsStorage }: EmbeddedLogOptions) {
     this.storage = storedReads(storage)
+    this.database = storage
     this.now = now
     this.#owned = ownsStorage ? storage : undefined
     this.sequencer = new Sequencer(storage, durability, now)
@@ -138,6 +142,7 @@ export class EmbeddedLog implements Log {
     const topic = this.#partition(name, partition)
     const { from, maxRecords = 500, maxBytes = defaultMaxBytes } = options
     checkRead(from, maxRecords, maxBytes)
+    assertNotLost(topic, from)
     return readRecords(this.storage, topic, partition, from, { maxRecords, maxBytes })
   }
 
@@ -158,6 +163,7 @@ export class EmbeddedLog implements Log {
     for (const [partition, from] of options.positions) {
       this.#partition(name, partition)
       checkRead(from, options.maxRecords ?? 500, options.maxBytes ?? defaultMaxBytes)
+      assertNotLost(topic, from)
     }
     const read = (partition: number, from: number, limits: ReadLimits): Promise<ReadResult> =>
       readBatches(this.storage, topic, partition, from, limits)

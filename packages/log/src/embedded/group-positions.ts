@@ -11,6 +11,7 @@ import type {
 } from '../log.ts'
 import { offsetForTime, recordsFrom } from './batch-reader.ts'
 import { checkMember, type GroupCoordinator } from './group-coordinator.ts'
+import { assertNotLost } from './restored-topic.ts'
 import type { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import type { StoredReads } from './stored-reads.ts'
@@ -60,7 +61,8 @@ export class GroupPositions {
   }
 
   check({ groupId, topic: name, partition, offset, metadata = '' }: PositionCommit): void {
-    const { partitions } = this.#host.state(name).config
+    const topic = this.#host.state(name)
+    const { partitions } = topic.config
     if (typeof groupId !== 'string' || groupId === '' || !groupId.isWellFormed() || groupId.length > 1000) {
       throw new AegisError('LOG_INVALID', `groupId is ${JSON.stringify(groupId)}: give a text of 1 to 1,000 characters`)
     }
@@ -73,6 +75,7 @@ export class GroupPositions {
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new AegisError('LOG_INVALID', `offset of group ${groupId} is ${String(offset)}: give an offset`)
     }
+    assertNotLost(topic, offset)
     if (typeof metadata !== 'string' || Buffer.byteLength(metadata) > maxMetadataBytes) {
       throw new AegisError(
         'LOG_INVALID',

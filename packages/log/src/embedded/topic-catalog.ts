@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { AegisError, type StorageReader } from '@aegis/storage'
-import { catalogKey, deletedKey, readU64, Space, topicKey, u64 } from '../keys.ts'
+import { AegisError, type Operation, type Storage } from '@aegis/storage'
+import { catalogKey, databaseKey, deletedKey, readU64, Space, text, topicKey, u64 } from '../keys.ts'
 import type { AlterTopicOptions, TopicOptions } from '../log.ts'
 import { decodeFigures, PartitionState } from './partition-state.ts'
+import { restoredConfig } from './restored-topic.ts'
 import type { Sequencer } from './sequencer.ts'
 import { alteredTopic, checkName, checkTopic, type TopicDefaults, withDefaults } from './topic-options.ts'
 import { type TopicConfig, TopicState } from './topic-state.ts'
@@ -15,13 +16,13 @@ const allOf = (space: number): { gte: Uint8Array; lt: Uint8Array } => ({
 
 /** Which topics there are. */
 export class TopicCatalog {
-  readonly #storage: StorageReader
+  readonly #storage: Storage
   readonly #sequencer: Sequencer
   readonly #topics = new Map<string, TopicState>()
   readonly #defaults: TopicDefaults
   #lastId = 0
 
-  constructor(storage: StorageReader, sequencer: Sequencer, defaults: TopicDefaults) {
+  constructor(storage: Storage, sequencer: Sequencer, defaults: TopicDefaults) {
     this.#defaults = defaults
     this.#storage = storage
     this.#sequencer = sequencer
@@ -49,11 +50,26 @@ export class TopicCatalog {
         this.#topics.set(config.name, new TopicState(config, partitions.get(config.id)))
       }
     }
+    await this.#recognize()
     const deleted: number[] = []
     for await (const entries of this.#storage.range(allOf(Space.deleted))) {
       for (const [key] of entries) deleted.push(new DataView(key.buffer, key.byteOffset, key.length).getUint32(1))
     }
     return deleted
+  }
+
+  /** In a database that was made of a backup, topics leave out the offsets that the records after the backup had. */
+  async #recognize(): Promise<void> {
+    const { databaseId, status } = this.#storage
+    const known = await this.#storage.get(databaseKey)
+    if (known === undefined || Buffer.compare(known, text(databaseId)) === 0 || status === 'read-only') return
+    const operations: Operation[] = [{ type: 'put', key: databaseKey, value: text(databaseId) }]
+    for (const [name, topic] of this.#topics) {
+      const config = restoredConfig(topic.config, topic.nextOffset)
+      this.#topics.set(name, new TopicState(config, topic.partitions))
+      operations.push({ type: 'put', key: topicKey(name), value: json(config) })
+    }
+    await this.#storage.commit(operations)
   }
 
   find(name: string): TopicState {
@@ -82,6 +98,7 @@ export class TopicCatalog {
     await this.#sequencer.write(stage => {
       stage.put(topicKey(name), json(topic.config))
       stage.put(catalogKey, u64(id))
+      stage.put(databaseKey, text(this.#storage.databaseId))
     })
     return topic
   }

@@ -6,7 +6,7 @@ import type { TopicConfig } from './topic-state.ts'
 /** Largest `maxMessageSize`, in bytes. */
 export const maxMessageSize = 1e9
 
-export type TopicSettings = Omit<TopicConfig, 'id' | 'incarnation'>
+export type TopicSettings = Omit<TopicConfig, 'id' | 'incarnation' | 'restored'>
 
 const invalid = (message: string): never => {
   throw new AegisError('LOG_INVALID', message)

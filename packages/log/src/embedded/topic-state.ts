@@ -1,10 +1,13 @@
 import type { TopicDescription } from '../log.ts'
 import { StickyPartitioner } from '../partitioner.ts'
 import { PartitionState } from './partition-state.ts'
+import { type Restored, restoredNext } from './restored-topic.ts'
 
 /** What of a topic is stored. */
 export interface TopicConfig extends Omit<TopicDescription, 'endOffset'> {
   readonly id: number
+  /** Once for each time that its database was restored. */
+  readonly restored?: readonly Restored[]
 }
 
 /** A topic while the log is open. */
@@ -27,7 +30,10 @@ export class TopicState {
       { length: config.partitions },
       (_, partition) => known.get(partition) ?? new PartitionState(partition),
     )
-    this.nextOffset = this.partitions.reduce((end, { durable }) => Math.max(end, durable.endOffset), 0)
+    this.nextOffset = this.partitions.reduce(
+      (end, { durable }) => Math.max(end, durable.endOffset),
+      restoredNext(config),
+    )
     this.endOffset = this.nextOffset
   }
 
@@ -63,7 +69,7 @@ export class TopicState {
   /** Made once for each configuration: every publish asks for it. Its `endOffset` is that of the moment it is read. */
   describe(): TopicDescription {
     if (this.#description === undefined) {
-      const { id: _, ...shown } = this.#config
+      const { id: _id, restored: _restored, ...shown } = this.#config
       const end = (): number => this.endOffset
       this.#description = {
         ...shown,
