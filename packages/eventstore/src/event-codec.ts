@@ -30,10 +30,13 @@ export interface KnownTypes {
 }
 
 /** As it is stored; an older program, or a record that was not written here, may have left out something. */
-interface StoredBody extends EventBody {
+interface StoredBody extends Omit<EventBody, 'metadata'> {
   readonly id: string
+  readonly metadata?: Metadata
   readonly schema?: number
 }
+
+const noMetadata: Metadata = Object.freeze({})
 
 interface Encodable {
   readonly type: string
@@ -77,7 +80,7 @@ export class EventCodec {
       if (text !== undefined) {
         const all = common === undefined ? metadata : { ...metadata, ...common }
         const head = `{"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}${schema === 0 ? '' : `,"schema":${schema}`}`
-        return { id, value: `${head},"data":${text},"metadata":${all === undefined ? '{}' : JSON.stringify(all)}}` }
+        return { id, value: `${head},"data":${text}${all === undefined ? '' : `,"metadata":${JSON.stringify(all)}`}}` }
       }
     } catch (error) {
       cause = error
@@ -126,7 +129,13 @@ export class EventCodec {
     { version, offset, timestamp }: Pick<LogRecord, 'version' | 'offset' | 'timestamp'>,
   ): StoredEvent {
     const { id } = body
-    const { type, data, metadata } = this.#schemas.upcasts ? this.#schemas.upcast(body, body.schema ?? 0) : body
+    const {
+      type,
+      data,
+      metadata = noMetadata,
+    } = this.#schemas.upcasts
+      ? this.#schemas.upcast({ ...body, metadata: body.metadata ?? noMetadata }, body.schema ?? 0)
+      : body
     return { id, type, streamId, version: version!, position: offset, timestamp, data, metadata }
   }
 }

@@ -1,4 +1,5 @@
 import type { Log, LogReader } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
 import type { StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
 import { InlineProjections } from './inline-projections.ts'
@@ -44,6 +45,7 @@ export class EventLog {
   /** What stands on the store and ends with it. */
   readonly dependents = new Set<{ close(): Promise<void> }>()
   #ready: Promise<void> | undefined
+  #closed = false
 
   constructor(log: Log, options: EventStoreOptions) {
     this.log = log
@@ -56,13 +58,28 @@ export class EventLog {
     eventLogs.set(store, this)
   }
 
-  /** A transaction cannot make the topic, but it can be made while one is open, in a commit before its own. */
-  prepare(): Promise<void> {
+  /** @throws AegisError `EVENT_STORE_CLOSED` */
+  check(): void {
+    if (this.#closed) throw new AegisError('EVENT_STORE_CLOSED', 'the event store is closed: open another')
+  }
+
+  /** From now on nothing can be done with it; what stands on it ends. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.dependents].map(dependent => dependent.close()))
+  }
+
+  /**
+   * Makes the topic: a transaction cannot, but it can be made while one is open, in a commit before its own.
+   * @throws AegisError `EVENT_STORE_CLOSED`
+   */
+  async prepare(): Promise<void> {
+    this.check()
     this.#ready ??= this.#prepare().catch((error: unknown) => {
       this.#ready = undefined
       throw error
     })
-    return this.#ready
+    await this.#ready
   }
 
   /** The version of the last record of a stream, whatever its state. */

@@ -6,7 +6,6 @@ import {
   type TransactionOptions,
   type Untyped,
 } from '@aegis/log'
-import { AegisError } from '@aegis/storage'
 import type { AggregateRoot } from './aggregate-root.ts'
 import { type AggregateCommand, type AggregateOptions, aggregateHandler, type EventOf } from './aggregates.ts'
 import { append } from './append.ts'
@@ -28,7 +27,6 @@ export class EventStore implements AsyncDisposable {
   readonly #log: Log
   readonly #events: EventLog
   #owned = false
-  #closed = false
 
   /** Uses the log and never closes it. */
   constructor(log: Log, options: EventStoreOptions = {}) {
@@ -56,7 +54,7 @@ export class EventStore implements AsyncDisposable {
     options: AppendEventsOptions = {},
   ): Promise<AppendEventsResult> {
     const prepared = prepareAppend(this.#events, streamId, events, options)
-    await this.#prepare()
+    await this.#events.prepare()
     return append(this.#events, prepared)
   }
 
@@ -65,25 +63,23 @@ export class EventStore implements AsyncDisposable {
     streamId: string,
     options?: ReadEventsOptions,
   ): Promise<StoredEvent<E>[]> {
-    await this.#prepare()
+    await this.#events.prepare()
     return (await load(this.#events, this.#log, streamId, options)) as StoredEvent<E>[]
   }
 
   /** The events of a stream one after the other, in bounded memory whatever its length. */
-  async *read<E extends EventInput = EventInput>(
+  read<E extends EventInput = EventInput>(
     streamId: string,
     options?: ReadEventsOptions,
   ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    await this.#prepare()
-    yield* read(this.#events, this.#log, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+    return read(this.#events, this.#log, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
   }
 
   /** Events of all streams, or those of a filter, by position: what is stored when the reading begins. Deleted ones too. */
-  async *readAll<E extends EventInput = EventInput>(
+  readAll<E extends EventInput = EventInput>(
     options: ReadAllOptions<E> = {},
   ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    await this.#prepare()
-    yield* readAll(this.#events, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+    return readAll(this.#events, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
   }
 
   /**
@@ -95,7 +91,7 @@ export class EventStore implements AsyncDisposable {
     streams: string,
     options: SubscribeEventsOptions<E> = {},
   ): Promise<EventSubscription<E>> {
-    await this.#prepare()
+    await this.#events.prepare()
     const subscription = await subscribeToEvents<E>(this.#events, streams, options)
     const { dependents } = this.#events
     dependents.add(subscription)
@@ -121,7 +117,7 @@ export class EventStore implements AsyncDisposable {
 
   /** The store inside a transaction of the log. */
   within(tx: Transaction): EventTransaction {
-    this.#check()
+    this.#events.check()
     return new EventTransaction(this.#events, tx)
   }
 
@@ -133,7 +129,7 @@ export class EventStore implements AsyncDisposable {
     work: (events: EventTransaction, tx: Transaction) => Promise<T> | T,
     options?: TransactionOptions,
   ): Promise<T> {
-    await this.#prepare()
+    await this.#events.prepare()
     return this.#log.transaction(tx => work(this.within(tx), tx), options)
   }
 
@@ -158,21 +154,11 @@ export class EventStore implements AsyncDisposable {
 
   /** Ends subscriptions, and closes the log if it was opened here. */
   async close(): Promise<void> {
-    this.#closed = true
-    await Promise.all([...this.#events.dependents].map(dependent => dependent.close()))
+    await this.#events.close()
     if (this.#owned) await this.#log.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #prepare(): Promise<void> {
-    this.#check()
-    return this.#events.prepare()
-  }
-
-  #check(): void {
-    if (this.#closed) throw new AegisError('EVENT_STORE_CLOSED', 'the event store is closed: open another')
   }
 }

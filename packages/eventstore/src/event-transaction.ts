@@ -37,12 +37,11 @@ export class EventTransaction {
   }
 
   /** As `EventStore.read`. */
-  async *read<E extends EventInput = EventInput>(
+  read<E extends EventInput = EventInput>(
     streamId: string,
     options?: ReadEventsOptions,
   ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    await this.#events.prepare()
-    yield* read(this.#events, this.#tx, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+    return read(this.#events, this.#tx, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
   }
 
   /** As `EventStore.deleteStream`. */

@@ -23,6 +23,7 @@ export async function* readAll(
   events: EventLog,
   options: ReadAllOptions,
 ): AsyncGenerator<StoredEvent, void, undefined> {
+  await events.prepare()
   const { direction = 'forwards', from, to, limit = Infinity } = options
   wholeNumber('from', from)
   wholeNumber('to', to)

@@ -83,7 +83,7 @@ export async function load(
   const key = streamKey(streamId)
   if (options.direction === 'backwards') {
     const loaded: StoredEvent[] = []
-    for await (const event of read(events, reader, streamId, options)) loaded.push(event)
+    for await (const page of readPages(events, reader, streamId, options)) loaded.push(...page.events)
     return loaded
   }
   const { first, last, limit, until } = await spanOf(events, reader, key, options)
@@ -117,6 +117,7 @@ export async function* readPages(
   streamId: string,
   options: ReadEventsOptions = {},
 ): AsyncGenerator<HistoryPage, void, undefined> {
+  await events.prepare()
   check(options)
   const key = streamKey(streamId)
   const backwards = options.direction === 'backwards'
