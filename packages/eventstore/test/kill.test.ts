@@ -47,3 +47,49 @@ it('killed at any moment: what was acknowledged is there, one writer won each ve
   await store.append('r', { type: 'last', data: 0 })
   checkOrder((await eventsOf(store, 'race-*')).filter(event => event.streamId === 'race-1'))
 })
+
+// A group reacts to each event of three streams with one of its own, while three writers go on.
+const reacting = `import { EventStore } from ${JSON.stringify(join(import.meta.dirname, '../dist/index.js'))}
+  const store = await EventStore.open({ dataDir: process.argv[1] })
+  const group = await store.subscribe('in-*', { groupId: 'copy', delivery: 'exactly-once', backoff: 0 })
+  let copied = 0
+  void group.run(async (event, tx) => {
+    await store.within(tx).append('copy-of-' + event.streamId, { type: 'copied', data: event.id })
+    if (++copied % 20 === 0) console.log('copied')
+  })
+  for (let n = 0; ; n++)
+    await Promise.all([0, 1, 2].map(w => store.append('in-' + w, [{ type: 'e', data: n }, { type: 'e', data: n }])))`
+
+it('killed at any moment: a group has handled each event once and in order, and followers see the same', async () => {
+  await using folder = await temporaryFolder()
+  for (const after of [1, 3, 8]) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', reacting, folder.path], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let seen = 0
+    for await (const _ of createInterface({ input: child.stdout })) if (++seen === after) child.kill('SIGKILL')
+    expect(seen).toBeGreaterThanOrEqual(after)
+  }
+  await using store = await EventStore.open({ dataDir: folder.path })
+  const streams = await Promise.all([0, 1, 2].map(writer => store.load(`in-${writer}`)))
+  const total = streams.reduce((sum, events) => sum + events.length, 0)
+  const group = await store.subscribe('in-*', { groupId: 'copy', delivery: 'exactly-once', backoff: 0 })
+  const running = group.run((event, tx) =>
+    store
+      .within(tx)
+      .append(`copy-of-${event.streamId}`, { type: 'copied', data: event.id })
+      .then(() => undefined),
+  )
+  let left = total
+  for await (const _ of await store.subscribe('copy-of-*')) if (--left === 0) break
+  await group.close()
+  await running
+  for (const [writer, events] of streams.entries()) {
+    const copies = await store.load(`copy-of-in-${writer}`)
+    expect(copies.map(event => event.data)).toEqual(events.map(event => event.id))
+  }
+  const followed = []
+  for await (const event of await store.subscribe('in-*')) if (followed.push(event) === total) break
+  checkOrder(followed)
+}, 60_000)
