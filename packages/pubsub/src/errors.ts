@@ -10,5 +10,13 @@ export type PubSubErrorCode =
   | 'SCHEMA_ASYNC'
   /** An option of `PubSub` or of one of its methods is not allowed. */
   | 'PUBSUB_INVALID'
+  /** More is on its way to the log than `publishLimit` allows, or an Observable gives more than can be published. */
+  | 'PUBLISH_LIMIT'
+  /** Nobody has replied to a request within its timeout. */
+  | 'REQUEST_TIMEOUT'
+  /** The handler of the responder has failed; `details` has name, message and code of its error. */
+  | 'REQUEST_FAILED'
+  /** A request waits for its reply, or is made, while `PubSub` is closed. */
+  | 'PUBSUB_CLOSED'
   /** A schedule's name, cron expression, time zone or another setting is not allowed. */
   | 'SCHEDULE_INVALID'

@@ -1,4 +1,4 @@
-import type { Log, OutgoingRecord, Receipt, TopicDescription, Transaction, Untyped } from '@aegis/log'
+import type { Header, Log, OutgoingRecord, Receipt, TopicDescription, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { knownTopic, nameOf } from './known-topic.ts'
 import type { IdentifiedReceipt, MessageIds } from './message-ids.ts'
@@ -11,6 +11,7 @@ import {
   type PublishRules,
   withExpiry,
 } from './outgoing-message.ts'
+import { type PublishLimit, sizeOfRecord } from './publish-limit.ts'
 import type { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, schedule, scheduleOnce } from './schedule/schedules.ts'
 import type { Topic } from './topic.ts'
@@ -31,8 +32,10 @@ export class Publisher {
   readonly #log: Log
   readonly #messageIds: MessageIds
   readonly #scheduler: Scheduler
+  readonly #limit: PublishLimit | undefined
 
-  constructor(log: Log, messageIds: MessageIds, scheduler: Scheduler) {
+  constructor(log: Log, messageIds: MessageIds, scheduler: Scheduler, limit: PublishLimit | undefined) {
+    this.#limit = limit
     this.#log = log
     this.#messageIds = messageIds
     this.#scheduler = scheduler
@@ -42,6 +45,28 @@ export class Publisher {
   encode(topic: TopicDescription, message: OutgoingMessage, rules: PublishRules | undefined): OutgoingRecord {
     const record = encodeMessage(topic, message, rules)
     return message.ttl === undefined ? record : withExpiry(topic.name, record, message.ttl, this.#log.now())
+  }
+
+  /** A record of its own, of a message that is just to be appended, with headers that say whom a reply is for. */
+  publishOne(topic: AnyTopic, message: OutgoingMessage, more: readonly Header[] = []): Promise<PublishResult> {
+    const name = nameOf(topic)
+    let record = this.encode(this.#log.topic(name), message, rulesOf(topic))
+    if (more.length > 0) record = { ...record, headers: [...(record.headers ?? []), ...more] }
+    const limit = this.#limit
+    if (limit === undefined) return this.#log.appendOne(name, record)
+    return limit.run(name, sizeOfRecord(record), () => this.#log.appendOne(name, record))
+  }
+
+  /** Of messages that are just to be appended, in one commit. */
+  async publishTogether(topic: AnyTopic, messages: readonly OutgoingMessage[]): Promise<PublishResult[]> {
+    const description = await knownTopic(this.#log, nameOf(topic))
+    const { name } = description
+    const rules = rulesOf(topic)
+    const records = messages.map(message => this.encode(description, message, rules))
+    const append = (): Promise<Receipt> => this.#log.append(name, records)
+    const bytes = this.#limit === undefined ? 0 : records.reduce((sum, record) => sum + sizeOfRecord(record), 0)
+    const { positions } = await (this.#limit === undefined ? append() : this.#limit.run(name, bytes, append))
+    return [...positions]
   }
 
   /** In a transaction of its own. */

@@ -12,24 +12,30 @@ import {
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Subscription, SubscriptionOptions } from '@aegis/subscription'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type HistoryOptions, readHistory } from './history.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
 import type { Message, StoredMessage } from './message.ts'
 import { MessageIds } from './message-ids.ts'
 import type { DelayedMessage, OutgoingMessage, PublishResult } from './outgoing-message.ts'
-import { checkedList, isPlain, Publisher, rulesOf } from './publisher.ts'
+import { type MessageSource, type PublishFromOptions, publishAllOf } from './publish-from.ts'
+import { PublishLimit, type PublishLimitOptions } from './publish-limit.ts'
+import { type AnyTopic, checkedList, isPlain, Publisher } from './publisher.ts'
 import { type PubSubTransaction, publishWithin } from './pubsub-transaction.ts'
+import { addressHeaders } from './request-reply/reply.ts'
+import { checkedTimeout, Requester, type RequestOptions } from './request-reply/requester.ts'
+import { type Responder, type RespondHandler, type RespondOptions, startResponder } from './request-reply/responder.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, Schedules } from './schedule/schedules.ts'
 import { openSubscription, payloadDecoder, type Subscribed, type SubscribeOptions } from './subscribe.ts'
-import type { Topic } from './topic.ts'
+import { type Topic, validated } from './topic.ts'
 import type { TopicWatch } from './topic-pattern.ts'
-
-type AnyTopic = string | Topic<Untyped, unknown>
 
 export interface PubSubOptions {
   /** What subscriptions get that do not say otherwise. */
   readonly consumer?: Omit<SubscriptionOptions, 'groupId' | 'signal'>
+  /** How much may be on its way to the log at the same time, and what becomes of messages beyond it. Default: no limit. */
+  readonly publishLimit?: PublishLimitOptions
 }
 
 /** Durable publish and subscribe over a log. */
@@ -43,15 +49,22 @@ export class PubSub implements AsyncDisposable {
   readonly #messageIds: MessageIds
   readonly #scheduler: Scheduler
   readonly #publisher: Publisher
+  readonly #requester: Requester
   #owned = false
 
   /** Uses the log and never closes it. */
-  constructor(log: Log, { consumer = {} }: PubSubOptions = {}) {
+  constructor(log: Log, { consumer = {}, publishLimit }: PubSubOptions = {}) {
     this.#log = log
     this.#consumer = consumer
     this.#messageIds = new MessageIds(log)
     this.#scheduler = new Scheduler(log, this.#messageIds)
-    this.#publisher = new Publisher(log, this.#messageIds, this.#scheduler)
+    this.#publisher = new Publisher(
+      log,
+      this.#messageIds,
+      this.#scheduler,
+      publishLimit === undefined ? undefined : new PublishLimit(publishLimit),
+    )
+    this.#requester = new Requester(log)
     this.schedules = new Schedules(log, this.#scheduler)
   }
 
@@ -129,15 +142,10 @@ export class PubSub implements AsyncDisposable {
     topic: AnyTopic,
     messages: readonly (OutgoingMessage | DelayedMessage)[],
   ): Promise<(PublishResult | ScheduledMessage)[]> {
-    const name = nameOf(topic)
-    const description = await knownTopic(this.#log, name)
+    const { name } = await knownTopic(this.#log, nameOf(topic))
     const list = checkedList(name, messages)
     if (list.length === 0) return []
-    if (!list.every(isPlain)) return this.#publisher.publish(topic, list)
-    const rules = rulesOf(topic)
-    const records = list.map(message => this.#publisher.encode(description, message, rules))
-    const { positions } = await this.#log.append(name, records)
-    return [...positions]
+    return list.every(isPlain) ? this.#publisher.publishTogether(topic, list) : this.#publisher.publish(topic, list)
   }
 
   /**
@@ -157,6 +165,62 @@ export class PubSub implements AsyncDisposable {
       return written
     })
     return receipts.map(({ positions }) => positions[0]!)
+  }
+
+  /**
+   * Publishes what an iterable, an asynchronous iterable or an Observable gives, in its order, and takes no more of it than can be
+   * published. An Observable cannot be slowed down: what comes faster waits, up to `buffer` messages. Resolves with their number when
+   * the source has ended and all are durable.
+   * @throws AegisError as `publish`, `PUBLISH_LIMIT`, and what the source throws; what was published before stays
+   */
+  async publishFrom<In = Untyped>(
+    topic: string | Topic<In, Untyped>,
+    source: MessageSource<OutgoingMessage<NoInfer<In>>>,
+    options: PublishFromOptions = {},
+  ): Promise<number> {
+    return publishAllOf(source, message => this.publish(topic, message), options)
+  }
+
+  /**
+   * Publishes a message and resolves with the payload that a responder has replied. However many wait, their replies come by one
+   * reader; one that is late is dropped.
+   * @throws AegisError as `publish`, `REQUEST_TIMEOUT`, `REQUEST_FAILED` with what the responder has thrown, `SCHEMA_MISMATCH`,
+   * `PUBSUB_CLOSED`, and the reason of the signal
+   */
+  async request<In = Untyped, S extends StandardSchemaV1 = StandardSchemaV1<Untyped>>(
+    topic: string | Topic<In, Untyped>,
+    message: OutgoingMessage<NoInfer<In>> & { readonly messageId?: undefined; readonly ttl?: undefined },
+    { timeout = '10s', reply, signal }: RequestOptions<S> = {},
+  ): Promise<StandardSchemaV1.InferOutput<S>> {
+    const milliseconds = checkedTimeout(timeout)
+    const { name } = await knownTopic(this.#log, nameOf(topic))
+    const request: OutgoingMessage = { ...message, ttl: milliseconds }
+    if (!isPlain(request))
+      throw new AegisError('MESSAGE_INVALID', `a request to ${name} has no messageId, deliverAt or delay`)
+    const payload = await this.#requester.request(
+      name,
+      address => this.#publisher.publishOne(topic, request, addressHeaders(address)),
+      milliseconds,
+      signal,
+    )
+    return reply === undefined ? payload : validated(reply, name, payload)
+  }
+
+  /**
+   * Answers the requests of a topic, each by one of those who respond with the same `groupId` (default `'responders'`): with what the
+   * handler returns, or with the error that it throws. Requests that nobody waits for any more are left out.
+   * @throws AegisError as `subscribe`
+   */
+  async respond<Out = Untyped>(
+    topic: string | Readable<Out>,
+    handler: RespondHandler<Out>,
+    { concurrency, order, ...options }: RespondOptions<NoInfer<Out>> = {},
+  ): Promise<Responder> {
+    const subscription = await this.subscribe(topic, { groupId: 'responders', ...options })
+    return startResponder(this.#log, subscription, handler, {
+      ...(concurrency !== undefined && { concurrency }),
+      ...(order !== undefined && { order }),
+    })
   }
 
   /**
@@ -212,7 +276,7 @@ export class PubSub implements AsyncDisposable {
   /** Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. */
   async close(): Promise<void> {
     await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
-    await Promise.all([this.#scheduler.close(), this.#messageIds.close()])
+    await Promise.all([this.#scheduler.close(), this.#messageIds.close(), this.#requester.close()])
     if (this.#owned) await this.#log.close()
   }
 
@@ -229,7 +293,6 @@ export class PubSub implements AsyncDisposable {
 
   #publishKnown(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {
     if (!isPlain(message)) return this.#publisher.publish(topic, [message]).then(([result]) => result!)
-    const name = nameOf(topic)
-    return this.#log.appendOne(name, this.#publisher.encode(this.#log.topic(name), message, rulesOf(topic)))
+    return this.#publisher.publishOne(topic, message)
   }
 }

@@ -8,6 +8,12 @@ export const reserved = {
   priority: '$priority',
   /** Of the schema that the payload was written with. */
   version: '$schema-version',
+  /** Of a request and its reply: who has asked. */
+  replyTo: '$reply-to',
+  /** Of a request and its reply: which of the requester's it is. */
+  correlationId: '$correlation-id',
+  /** The reply says what went wrong. */
+  failure: '$failure',
 } as const
 
 export const isReserved = (header: string): boolean => header.charCodeAt(0) === 36

@@ -48,18 +48,7 @@ export function defineTopic<S extends StandardSchemaV1>(
     )
   }
   const codec: Codec = options.codec ?? 'json'
-  const validate = (payload: unknown): StandardSchemaV1.InferOutput<S> => {
-    const result = schema['~standard'].validate(payload)
-    if (result instanceof Promise) {
-      throw new AegisError('SCHEMA_ASYNC', `the schema of topic ${name} answers asynchronously: give one that does not`)
-    }
-    if (result.issues === undefined) return result.value
-    const issues = result.issues.map(({ path, message }) => ({ path: pathText(path), message }))
-    const shown = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
-    throw new AegisError('SCHEMA_MISMATCH', `a payload does not fit the schema of topic ${name}: ${shown}`, {
-      details: { topic: name, issues },
-    })
-  }
+  const validate = (payload: unknown): StandardSchemaV1.InferOutput<S> => validated(schema, name, payload)
   const decode = (record: LogRecord): StandardSchemaV1.InferOutput<S> => {
     const payload = decodePayload(codec, record)
     if (upgrade === undefined) return validate(payload)
@@ -74,6 +63,24 @@ export function defineTopic<S extends StandardSchemaV1>(
     ...(version > 1 && { version }),
     ...(partitioner !== undefined && { partitioner }),
   }
+}
+
+/** What the schema makes of a payload. @throws AegisError `SCHEMA_MISMATCH`, `SCHEMA_ASYNC` */
+export function validated<S extends StandardSchemaV1>(
+  schema: S,
+  topic: string,
+  payload: unknown,
+): StandardSchemaV1.InferOutput<S> {
+  const result = schema['~standard'].validate(payload)
+  if (result instanceof Promise) {
+    throw new AegisError('SCHEMA_ASYNC', `the schema of topic ${topic} answers asynchronously: give one that does not`)
+  }
+  if (result.issues === undefined) return result.value
+  const issues = result.issues.map(({ path, message }) => ({ path: pathText(path), message }))
+  const shown = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  throw new AegisError('SCHEMA_MISMATCH', `a payload does not fit the schema of topic ${topic}: ${shown}`, {
+    details: { topic, issues },
+  })
 }
 
 /** Such as `address.lines[0]`. */

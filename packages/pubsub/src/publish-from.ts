@@ -1,0 +1,111 @@
+import { AegisError } from '@aegis/storage'
+
+/** What of an Observable is used: those of rxjs and of others have it. */
+export interface ObservableLike<T> {
+  subscribe(observer: { next(value: T): void; error(error: unknown): void; complete(): void }): { unsubscribe(): void }
+}
+
+export type MessageSource<T> = Iterable<T> | AsyncIterable<T> | ObservableLike<T>
+
+export interface PublishFromOptions {
+  /** How many messages are on their way at the same time. Default 1000. */
+  readonly inFlight?: number
+  /** An Observable cannot be slowed down: how many of its messages may wait beside them, before it ends with `PUBLISH_LIMIT`. Default 100,000. */
+  readonly buffer?: number
+  /** Ends it; what is on its way is published. */
+  readonly signal?: AbortSignal
+}
+
+const isObservable = <T>(source: MessageSource<T>): source is ObservableLike<T> =>
+  'subscribe' in source && typeof source.subscribe === 'function'
+
+/**
+ * Publishes what a source gives, in its order, and asks for no more than is let through. Resolves with their number when the source
+ * has ended and all are durable; fails with the first that fails, and asks for nothing more then.
+ */
+export async function publishAllOf<T>(
+  source: MessageSource<T>,
+  publish: (message: T) => Promise<unknown>,
+  { inFlight = 1000, buffer = 100_000, signal }: PublishFromOptions,
+): Promise<number> {
+  const messages = isObservable(source) ? observed(source, checked('buffer', buffer), signal) : source
+  const most = checked('inFlight', inFlight)
+  const onTheirWay = new Set<Promise<unknown>>()
+  let failure: { readonly error: unknown } | undefined
+  let count = 0
+  signal?.throwIfAborted()
+  try {
+    for await (const message of messages) {
+      count++
+      const published: Promise<unknown> = publish(message)
+        .catch((error: unknown) => {
+          failure ??= { error }
+        })
+        .finally(() => onTheirWay.delete(published))
+      onTheirWay.add(published)
+      if (onTheirWay.size >= most) await Promise.race(onTheirWay)
+      if (failure !== undefined) break
+      signal?.throwIfAborted()
+    }
+  } finally {
+    await Promise.all(onTheirWay)
+  }
+  if (failure !== undefined) throw failure.error
+  return count
+}
+
+/** The values of an Observable, which come when they come, as something that can be asked for them. */
+async function* observed<T>(
+  source: ObservableLike<T>,
+  most: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  let values: T[] = []
+  let end: { readonly error?: unknown } | undefined
+  let wake: () => void = () => undefined
+  const finish = (how: { readonly error?: unknown }): void => {
+    end ??= how
+    wake()
+  }
+  const abort = (): void => finish({ error: signal?.reason })
+  signal?.addEventListener('abort', abort, { once: true })
+  const subscription = source.subscribe({
+    next: value => {
+      if (end !== undefined) return
+      if (values.push(value) > most) finish({ error: overflow(most) })
+      else wake()
+    },
+    error: error => finish({ error }),
+    complete: () => finish({}),
+  })
+  try {
+    for (;;) {
+      const ready = values
+      values = []
+      yield* ready
+      if (values.length > 0) continue
+      if (end !== undefined) break
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
+    }
+    if (end !== undefined && 'error' in end) throw end.error
+  } finally {
+    signal?.removeEventListener('abort', abort)
+    subscription.unsubscribe()
+  }
+}
+
+const overflow = (most: number): AegisError =>
+  new AegisError(
+    'PUBLISH_LIMIT',
+    `an Observable gives messages faster than they can be published, and ${most} wait: it was unsubscribed from`,
+  )
+
+function checked(option: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  throw new AegisError(
+    'PUBSUB_INVALID',
+    `${option} of publishFrom is ${JSON.stringify(value)}: give a whole number of at least 1`,
+  )
+}
