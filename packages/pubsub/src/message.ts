@@ -1,5 +1,5 @@
 import type { LogRecord, Untyped } from '@aegis/log'
-import type { Delivered, NackOptions } from '@aegis/subscription'
+import { type Delivered, delivered, type NackOptions } from '@aegis/subscription'
 import type { PublishResult } from './outgoing-message.ts'
 import { headerOf, isReserved, reserved } from './reserved-headers.ts'
 
@@ -70,6 +70,11 @@ export class DeliveredMessage<T> implements Message<T> {
 
   get messageId(): string | undefined {
     return headerOf(this.record, reserved.messageId)
+  }
+
+  /** For `acknowledge(tx, message)`. */
+  get [delivered](): Delivered {
+    return this.#delivered
   }
 
   ack(): void {

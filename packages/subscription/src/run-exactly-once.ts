@@ -58,14 +58,16 @@ async function handleBatch<Item>(
 ): Promise<void> {
   for (let at = 0; at < batch.length && !closing.aborted; ) {
     const rest = batch.slice(at)
-    const items = new Map<Delivery, Item | undefined>()
+    const items: (Item | undefined)[] = []
     try {
       at += await commitSome(consumer, handler, rest, items)
     } catch (error) {
       if (isOver(error, rest[0]!)) return
       if (isFatal(error)) throw error
       // Most of them have done nothing wrong: they are run again one by one, and only then it counts as an attempt.
-      for (const delivery of rest) await handleAlone(consumer, handler, delivery, items, closing)
+      for (const [index, delivery] of rest.entries()) {
+        await handleAlone(consumer, handler, delivery, items.slice(index, index + 1), closing)
+      }
       return
     }
   }
@@ -79,20 +81,25 @@ async function commitSome<Item>(
   consumer: Consumer<Item>,
   handler: Handler<Item>,
   batch: readonly Delivery[],
-  items: Map<Delivery, Item | undefined>,
+  items: (Item | undefined)[],
 ): Promise<number> {
   return consumer.log.transaction(async tx => {
     const began = performance.now()
-    let count = 0
     const handled: Delivery[] = []
+    let count = 0
     for (const delivery of batch) {
       if (count > 0 && performance.now() - began > longest) break
-      if (!items.has(delivery)) items.set(delivery, consumer.item(delivery))
-      const item = items.get(delivery)
-      count++
+      if (count === items.length) items.push(consumer.item(delivery))
+      const item = items[count++]
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
       if (item === undefined) continue
-      await handleOne(handler, delivery, item, tx)
+      delivery.inRun = true
+      delivery.refusal = undefined
+      // Who does not wait is not waited for: it costs as much as many a handler.
+      const result = handler(item, tx)
+      if (result !== undefined) await result
+      // A handler that calls `nack()` wants nothing of what it has written: it is as if it had thrown.
+      if (delivery.refusal !== undefined) throw new Refused(delivery.refusal)
       handled.push(delivery)
     }
     const { partition } = batch[0]!
@@ -100,14 +107,6 @@ async function commitSome<Item>(
     tx.onCommit(() => partition.source.touched(partition))
     return count
   })
-}
-
-/** A handler that calls `nack()` wants nothing of what it has written: it is as if it had thrown. */
-async function handleOne<Item>(handler: Handler<Item>, delivery: Delivery, item: Item, tx: Transaction): Promise<void> {
-  delivery.inRun = true
-  delivery.refusal = undefined
-  await handler(item, tx)
-  if (delivery.refusal !== undefined) throw new Refused(delivery.refusal)
 }
 
 class Refused extends Error {
@@ -123,7 +122,7 @@ async function handleAlone<Item>(
   consumer: Consumer<Item>,
   handler: Handler<Item>,
   delivery: Delivery,
-  items: Map<Delivery, Item | undefined>,
+  items: (Item | undefined)[],
   closing: AbortSignal,
 ): Promise<void> {
   while (!closing.aborted && delivery.open) {
@@ -137,7 +136,7 @@ async function handleAlone<Item>(
       const conflict = AegisError.is(error, 'TRANSACTION_CONFLICT')
       const wait = conflict ? 10 : failed(consumer, delivery, error)
       if (wait === undefined) return
-      if (!conflict) items.delete(delivery)
+      if (!conflict) items.length = 0
       if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
     }
   }
