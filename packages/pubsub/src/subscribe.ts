@@ -62,7 +62,9 @@ export async function openSubscription<Out>(
     const only = topics.length === 1 && patterns.length === 0 ? decoders.get(topics[0]!) : undefined
     const decoderOf = only === undefined ? (topic: string) => decoders.get(topic)! : () => only
     const decode = messageDecoder(log, decoderOf, filter)
-    return Subscription.open(log, topics, decode, { ...options, ...(from !== undefined && { from }) }, around)
+    // Of a list topics may come and go; the only one may not.
+    const wanted = only === undefined ? topics : topics[0]!
+    return Subscription.open(log, wanted, decode, { ...options, ...(from !== undefined && { from }) }, around)
   }
   if (list.length !== 1 || patterns.length > 0) checkStart(options)
   if (patterns.length === 0) return { subscription: await open(options.from), watch: undefined }

@@ -3,18 +3,19 @@ import { AegisError } from '@aegis/storage'
 import { remember } from './acknowledge.ts'
 import { bury, reasonOf } from './dead-letters.ts'
 import type { Decode, Delivery, NackOptions, Settling } from './delivery.ts'
-import { Feeds } from './feeds.ts'
+import type { Feeds } from './feeds.ts'
 import { duration, type Settings } from './options.ts'
 
 /** Makes items of deliveries and says what becomes of them: acknowledged, tried again, or put to the dead letters. */
 export class Consumer<Item> implements Settling {
   readonly log: Log
   readonly settings: Settings
-  readonly feeds = new Feeds()
+  readonly feeds: Feeds
   readonly #decode: Decode<Item>
   readonly #burials = new Set<Promise<void>>()
 
-  constructor(log: Log, decode: Decode<Item>, settings: Settings) {
+  constructor(log: Log, decode: Decode<Item>, settings: Settings, feeds: Feeds) {
+    this.feeds = feeds
     this.log = log
     this.settings = settings
     this.#decode = decode
@@ -83,6 +84,7 @@ export class Consumer<Item> implements Settling {
     const wait = delay ?? this.settings.backoff(attempts)
     if (wait > 0) partition.window.postpone(slot, this.log.now() + wait)
     partition.source.touched(partition)
+    this.#report({ type: 'retried', delay: wait }, delivery, reason)
     return wait
   }
 
@@ -120,11 +122,20 @@ export class Consumer<Item> implements Settling {
 
   #bury(delivery: Delivery, groupId: string, reason: unknown): void {
     const burial = bury(this.log, delivery, groupId, reason)
+      .then(() => this.#report({ type: 'dead-lettered' }, delivery, reason))
       .catch((error: unknown) => {
         // Another member has the partition, and will find the message as bad as we did.
         if (!AegisError.is(error, 'GENERATION_FENCED')) this.feeds.fail(error)
       })
       .finally(() => this.#burials.delete(burial))
     this.#burials.add(burial)
+  }
+
+  #report(
+    what: { readonly type: 'retried'; readonly delay: number } | { readonly type: 'dead-lettered' },
+    { record: { topic, partition, offset }, attempts }: Delivery,
+    reason: unknown,
+  ): void {
+    this.feeds.report({ ...what, topic, partition, offset, attempts, reason: reasonOf(reason) })
   }
 }

@@ -1,28 +1,42 @@
+import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
-import type { Feed, Taker } from './feed.ts'
+import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
+import { StatusBoard, type SubscriptionStatus } from './status.ts'
 
 /** Several feeds as one, in turn, so that a busy one does not starve the others. */
 export class Feeds implements Taker {
+  readonly status = new StatusBoard()
+  /** Whether feeds may come and go. */
+  readonly list: boolean
   readonly #feeds: Feed[] = []
   #turn = 0
   #closed = false
+  #paused = false
   #failure: { readonly error: unknown } | undefined
   #waiting: (() => void)[] = []
 
-  add(feed: Feed): void {
-    this.#feeds.push(feed)
-    this.wake()
+  constructor(list: boolean) {
+    this.list = list
   }
 
-  /** It ends without the others. */
-  remove(feed: Feed): void {
-    const at = this.#feeds.indexOf(feed)
-    if (at < 0) return
-    this.#feeds.splice(at, 1)
-    feed.stop()
-    // Its topic is gone: there is nothing to be committed any more, and nobody who would have to hear of it.
-    void feed.leave().catch(() => undefined)
+  add(feed: Feed): void {
+    this.#feeds.push(feed)
+    if (this.#waiting.length > 0 && !this.#paused) feed.demand()
+  }
+
+  get topics(): readonly string[] {
+    return this.#feeds.map(({ topic }) => topic)
+  }
+
+  /** What was fetched stays; nothing is given out until `resume`. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.wake()
   }
 
   /** The next delivery, waiting for it; `undefined` once closed. @throws what `fail` was given */
@@ -39,8 +53,14 @@ export class Feeds implements Taker {
     if (this.#closed || this.#failure !== undefined) return Promise.resolve()
     return new Promise(resolve => {
       this.#waiting.push(resolve)
+      if (this.#paused) return
       for (const feed of this.#feeds) feed.demand()
     })
+  }
+
+  /** Why nothing can go on, if so. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure
   }
 
   get closed(): boolean {
@@ -50,7 +70,7 @@ export class Feeds implements Taker {
   /** The next delivery if there is one at once. With `partition` only if it is of that one. @throws what `fail` was given */
   take(partition?: AssignedPartition): Delivery | undefined {
     if (this.#failure !== undefined) throw this.#failure.error
-    if (this.#closed) return undefined
+    if (this.#closed || this.#paused) return undefined
     const count = this.#feeds.length
     for (let tried = 0; tried < count; tried++) {
       if (this.#turn >= count) this.#turn = 0
@@ -65,6 +85,30 @@ export class Feeds implements Taker {
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()
+  }
+
+  /** One of a list of topics may be deleted; the only one may not. */
+  ended(feed: Feed): void {
+    if (!this.list) {
+      this.fail(new AegisError('SUBSCRIPTION_CLOSED', `topic ${feed.topic} was deleted`))
+      return
+    }
+    this.#feeds.splice(this.#feeds.indexOf(feed), 1)
+    void feed.leave().catch((failure: unknown) => {
+      if (!AegisError.is(failure, 'TOPIC_UNKNOWN')) this.fail(failure)
+    })
+  }
+
+  report(status: SubscriptionStatus): void {
+    this.status.report(status)
+  }
+
+  async seek(to: SeekTo): Promise<void> {
+    await Promise.all(this.#feeds.map(feed => feed.seek(to)))
+  }
+
+  async lag(): Promise<TopicLag[]> {
+    return (await Promise.all(this.#feeds.map(feed => feed.lag()))).flat()
   }
 
   /** Ends it: `next` throws the error. */

@@ -1,5 +1,7 @@
 export { acknowledge } from './acknowledge.ts'
 export { type Decode, type Delivered, delivered, type NackOptions } from './delivery.ts'
 export type { SubscriptionErrorCode } from './errors.ts'
-export type { Backoff, Delivery, From, RunOptions, SubscriptionOptions } from './options.ts'
+export type { SeekTo, TopicLag } from './feed.ts'
+export type { Backoff, Delivery, RunOptions, SubscriptionOptions } from './options.ts'
+export type { SubscriptionStatus } from './status.ts'
 export { type Around, type Handler, Subscription } from './subscription.ts'

@@ -4,8 +4,9 @@ import { AssignedPartition, type Source } from './assigned-partition.ts'
 import { Committer } from './committer.ts'
 import { Delayed } from './delayed.ts'
 import { Delivery } from './delivery.ts'
-import type { Feed, Taker } from './feed.ts'
-import type { Settings } from './options.ts'
+import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
+import { invalid, type Settings } from './options.ts'
+import { Progress } from './progress.ts'
 
 type Page = ReadResult & { readonly partition: number }
 
@@ -24,6 +25,7 @@ export class Intake implements Feed, Source {
   #readySize = 0
   #readyBytes = 0
   #demanded = false
+  readonly #progress: Progress
   #follower: Follower | undefined
   #member: GroupMember | undefined
   #closed = false
@@ -35,8 +37,13 @@ export class Intake implements Feed, Source {
     this.topic = topic
     this.#settings = settings
     this.#taker = taker
+    this.#progress = new Progress(log, topic, status => taker.report(status))
     const { groupId } = settings
-    if (groupId !== undefined) this.#committer = new Committer(log, topic, groupId, error => taker.fail(error))
+    if (groupId === undefined) return
+    this.#committer = new Committer(log, topic, groupId, error => {
+      // That the topic is gone is told by the reading: of several it may be one.
+      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) taker.fail(error)
+    })
   }
 
   /** Resolves when the start of every partition is fixed, and committed for a group. */
@@ -71,6 +78,7 @@ export class Intake implements Feed, Source {
   demand(): void {
     this.#demanded = true
     this.#goOn()
+    if (this.#readySize === 0 && !this.#closed) this.#progress.idle(this.#partitions)
   }
 
   take(only?: AssignedPartition): Delivery | undefined {
@@ -103,6 +111,30 @@ export class Intake implements Feed, Source {
 
   stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void {
     this.#committer?.stage(tx, partition, deliveries)
+  }
+
+  async seek(to: SeekTo): Promise<void> {
+    const { groupId } = this.#settings
+    const moves = await Promise.all(
+      [...this.#partitions.values()].map(async from => ({ from, offset: await this.#offsetOf(from.partition, to) })),
+    )
+    for (const { from, offset } of moves) {
+      const { partition } = from
+      if (this.#partitions.get(partition) !== from) continue
+      // First, so that no commit of what was acknowledged before comes after that of the new position.
+      from.released = true
+      this.#drop([from])
+      if (groupId !== undefined && !(await this.#commitOffset(partition, offset))) continue
+      if (this.#member?.partitions.has(partition) ?? true) this.#add(partition, { offset, metadata: '' })
+    }
+    this.#follow()
+  }
+
+  async lag(): Promise<TopicLag[]> {
+    const { groupId } = this.#settings
+    const { topic } = this
+    if (groupId === undefined) return invalid(`lag of ${topic} is that of a group: subscribe with a groupId`)
+    return (await this.#log.lag(groupId, topic)).map(lag => ({ topic, ...lag }))
   }
 
   async commit(): Promise<void> {
@@ -178,12 +210,17 @@ export class Intake implements Feed, Source {
         // Another assignment has replaced the follower: what the old one had is fetched again where it is still ours.
         if (this.#closed || this.#follower !== follower) return
         if (page === undefined) {
-          throw new AegisError('SUBSCRIPTION_CLOSED', `topic ${this.topic} was deleted, or its log closed`)
+          // It ends because the log is closed, or its topic is gone, which may be there again as another.
+          this.#log.topic(this.topic)
+          throw new AegisError('TOPIC_UNKNOWN', `topic ${this.topic} was deleted`)
         }
         await this.#receive(page)
       }
     } catch (error) {
-      this.#taker.fail(error)
+      if (AegisError.is(error, 'TOPIC_UNKNOWN')) this.#taker.ended(this)
+      else if (AegisError.is(error, 'LOG_CLOSED')) {
+        this.#taker.fail(new AegisError('SUBSCRIPTION_CLOSED', `the log of topic ${this.topic} was closed`))
+      } else this.#taker.fail(error)
     }
   }
 
@@ -208,6 +245,7 @@ export class Intake implements Feed, Source {
       if (!(await this.#commitOffset(number, nextOffset)) || partition.released) return
     }
     for (const delivery of deliveries) this.#push(delivery)
+    if (!this.#hasRoom()) this.#progress.behind()
     this.#taker.wake()
     if (!partition.tracked || !window.full(this.#settings.maxPollRecords)) return
     partition.full = true
@@ -218,13 +256,9 @@ export class Intake implements Feed, Source {
     const partitions = revoked.flatMap(partition => this.#partitions.get(partition) ?? [])
     if (partitions.length === 0) return
     const undelivered = this.#returnUndelivered(partitions)
-    for (const partition of partitions) {
-      this.#partitions.delete(partition.partition)
-      this.#readySize -= partition.ready.size
-      this.#readyBytes -= partition.ready.bytes
-    }
-    this.#turn = this.#turn.filter(partition => !partitions.includes(partition))
+    this.#drop(partitions)
     this.#follow()
+    this.#taker.report({ type: 'revoked', topic: this.topic, partitions: partitions.map(({ partition }) => partition) })
     try {
       await undelivered
       await this.#committer?.commit(partitions)
@@ -250,6 +284,7 @@ export class Intake implements Feed, Source {
       this.#add(partition, position)
     }
     this.#follow()
+    this.#taker.report({ type: 'assigned', topic: this.topic, partitions: assigned })
   }
 
   #add(number: number, position: CommittedPosition): AssignedPartition {
@@ -260,11 +295,25 @@ export class Intake implements Feed, Source {
     return partition
   }
 
+  /** Nothing of them is given out any more. */
+  #drop(partitions: readonly AssignedPartition[]): void {
+    for (const { partition, ready } of partitions) {
+      this.#partitions.delete(partition)
+      this.#readySize -= ready.size
+      this.#readyBytes -= ready.bytes
+    }
+    this.#turn = this.#turn.filter(partition => !partitions.includes(partition))
+  }
+
   async #startOf(partition: number, end: number): Promise<number> {
     const { from } = this.#settings
-    if (from === 'latest') return end
-    if (from === 'earliest') return 0
-    return 'offset' in from ? from.offset : this.#log.offsetForTime(this.topic, partition, from.time)
+    return from === 'latest' ? end : this.#offsetOf(partition, from)
+  }
+
+  async #offsetOf(partition: number, to: SeekTo): Promise<number> {
+    if (to === 'latest') return this.#log.endOffset(this.topic)
+    if (to === 'earliest') return 0
+    return 'offset' in to ? to.offset : this.#log.offsetForTime(this.topic, partition, to.time)
   }
 
   /** Under at-most-once the position is ahead of what was handed over: it goes back to the first that was not. */

@@ -1,14 +1,12 @@
 import { parseDuration, parseSize } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { SeekTo } from './feed.ts'
 
 /**
  * `'at-least-once'` (default): acknowledged when you say so. `'at-most-once'`: the position is committed before the
  * messages are handed over. `'exactly-once'`: acknowledged in the transaction that holds the outputs.
  */
 export type Delivery = 'at-least-once' | 'at-most-once' | 'exactly-once'
-
-/** Where to start when the group has no position: `offset` in the topic, `time` of appending in milliseconds. */
-export type From = 'latest' | 'earliest' | { readonly offset: number } | { readonly time: number }
 
 /**
  * How long to wait before the next attempt: milliseconds or `'5s'`, always the same; `'exponential'` 100 ms, 200 ms,
@@ -19,8 +17,8 @@ export type Backoff = number | string | ((attempts: number) => number)
 export interface SubscriptionOptions {
   /** Members of one group share the partitions, and go on where the group was. */
   groupId?: string
-  /** Default `'latest'`. Applies only where the group has no position. */
-  from?: From
+  /** Where to start; applies only where the group has no position. Default `'latest'`. */
+  from?: SeekTo
   /** Default `'at-least-once'`. */
   delivery?: Delivery
   /** Asking for the next item acknowledges the one before. Default false. */
@@ -60,7 +58,7 @@ export interface RunOptions {
 /** Options with everything filled in. */
 export interface Settings {
   readonly groupId: string | undefined
-  readonly from: From
+  readonly from: SeekTo
   readonly delivery: Delivery
   readonly autoCommit: boolean
   readonly maxPollRecords: number
@@ -136,7 +134,8 @@ function backoffFunction(backoff: Backoff): (attempts: number) => number {
   }
 }
 
-function checkFrom(from: From): From {
+/** @throws AegisError `SUBSCRIPTION_INVALID` */
+export function checkSeek(option: string, from: SeekTo): SeekTo {
   const allowed = "'latest', 'earliest', { offset } or { time }"
   if (from === 'latest' || from === 'earliest') return from
   const value =
@@ -148,7 +147,7 @@ function checkFrom(from: From): From {
           : undefined
       : undefined
   if (!Number.isSafeInteger(value) || Number(value) < 0) {
-    return invalid(`from is ${show(from)}: give ${allowed}, a whole number of at least 0`)
+    return invalid(`${option} is ${show(from)}: give ${allowed}, a whole number of at least 0`)
   }
   return from
 }
@@ -182,7 +181,7 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
     signal,
     delivery,
     autoCommit,
-    from: checkFrom(options.from ?? 'latest'),
+    from: checkSeek('from', options.from ?? 'latest'),
     maxPollRecords: whole('maxPollRecords', options.maxPollRecords ?? 500, 10_000),
     maxPollBytes: size('maxPollBytes', options.maxPollBytes ?? '8MB'),
     maxAttempts: whole('maxAttempts', maxAttempts ?? 5, 1_000_000),

@@ -1,24 +1,26 @@
 import { setTimeout } from 'node:timers/promises'
-import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Consumer } from './consumer.ts'
 import type { Delivery, NackOptions } from './delivery.ts'
+import type { HandlerCalls } from './handler-calls.ts'
+import type { Handler } from './subscription.ts'
 
 /** What a handler may take in one transaction, in milliseconds: enough to share a commit, too little to wait for. */
 const longest = 10
 
-type Handler<Item> = (item: Item, tx: Transaction) => Promise<void> | void
+/** What all transactions of one `run` have in common. */
+interface Run<Item> {
+  readonly consumer: Consumer<Item>
+  readonly handler: Handler<Item>
+  readonly calls: HandlerCalls
+  readonly closing: AbortSignal
+}
 
 /** Transactions of neighbours of one partition, each with the handlers' outputs and the acknowledgement of its messages. */
-export async function runExactlyOnce<Item>(
-  consumer: Consumer<Item>,
-  handler: Handler<Item>,
-  concurrency: number,
-  closing: AbortSignal,
-): Promise<void> {
-  const { feeds } = consumer
-  const { maxPollRecords } = consumer.settings
+export async function runExactlyOnce<Item>(run: Run<Item>, concurrency: number): Promise<void> {
+  const { feeds, settings } = run.consumer
+  const { maxPollRecords } = settings
   const running = new Map<AssignedPartition, Promise<void>>()
   let failure: { readonly error: unknown } | undefined
   try {
@@ -35,7 +37,7 @@ export async function runExactlyOnce<Item>(
         await (running.get(partition) ?? Promise.race(running.values()))
       }
       if (failure !== undefined) break
-      const done = handleBatch(consumer, handler, batch, closing)
+      const done = handleBatch(run, batch)
         .catch((error: unknown) => {
           failure ??= { error }
           feeds.stop()
@@ -50,23 +52,18 @@ export async function runExactlyOnce<Item>(
   if (failure !== undefined) throw failure.error
 }
 
-async function handleBatch<Item>(
-  consumer: Consumer<Item>,
-  handler: Handler<Item>,
-  batch: readonly Delivery[],
-  closing: AbortSignal,
-): Promise<void> {
-  for (let at = 0; at < batch.length && !closing.aborted; ) {
+async function handleBatch<Item>(run: Run<Item>, batch: readonly Delivery[]): Promise<void> {
+  for (let at = 0; at < batch.length && !run.closing.aborted; ) {
     const rest = batch.slice(at)
     const items: (Item | undefined)[] = []
     try {
-      at += await commitSome(consumer, handler, rest, items)
+      at += await commitSome(run, rest, items)
     } catch (error) {
       if (isOver(error, rest[0]!)) return
       if (isFatal(error)) throw error
       // Most of them have done nothing wrong: they are run again one by one, and only then it counts as an attempt.
       for (const [index, delivery] of rest.entries()) {
-        await handleAlone(consumer, handler, delivery, items.slice(index, index + 1), closing)
+        await handleAlone(run, delivery, items.slice(index, index + 1))
       }
       return
     }
@@ -78,8 +75,7 @@ async function handleBatch<Item>(
  * transaction that is run again after a conflict is not another attempt.
  */
 async function commitSome<Item>(
-  consumer: Consumer<Item>,
-  handler: Handler<Item>,
+  { consumer, handler, calls, closing }: Run<Item>,
   batch: readonly Delivery[],
   items: (Item | undefined)[],
 ): Promise<number> {
@@ -88,7 +84,7 @@ async function commitSome<Item>(
     const handled: Delivery[] = []
     let count = 0
     for (const delivery of batch) {
-      if (count > 0 && performance.now() - began > longest) break
+      if (count > 0 && (closing.aborted || performance.now() - began > longest)) break
       if (count === items.length) items.push(consumer.item(delivery))
       const item = items[count++]
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
@@ -96,8 +92,8 @@ async function commitSome<Item>(
       delivery.inRun = true
       delivery.refusal = undefined
       // Who does not wait is not waited for: it costs as much as many a handler.
-      const result = handler(item, tx)
-      if (result !== undefined) await result
+      const result = calls.call(handler, item, tx)
+      if (result !== undefined) await calls.wait(result)
       // A handler that calls `nack()` wants nothing of what it has written: it is as if it had thrown.
       if (delivery.refusal !== undefined) throw new Refused(delivery.refusal)
       handled.push(delivery)
@@ -118,16 +114,11 @@ class Refused extends Error {
   }
 }
 
-async function handleAlone<Item>(
-  consumer: Consumer<Item>,
-  handler: Handler<Item>,
-  delivery: Delivery,
-  items: (Item | undefined)[],
-  closing: AbortSignal,
-): Promise<void> {
+async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Item | undefined)[]): Promise<void> {
+  const { consumer, closing } = run
   while (!closing.aborted && delivery.open) {
     try {
-      await commitSome(consumer, handler, [delivery], items)
+      await commitSome(run, [delivery], items)
       return
     } catch (error) {
       if (isOver(error, delivery)) return

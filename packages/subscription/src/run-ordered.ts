@@ -1,19 +1,21 @@
 import type { Consumer } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
+import type { HandlerCalls } from './handler-calls.ts'
 import { Lanes } from './lanes.ts'
+import { noTransaction } from './no-transaction.ts'
 import type { RunOptions } from './options.ts'
+import type { Handler } from './subscription.ts'
 
 // Deliveries that are taken and not done: enough to find work beside slow keys. More would only move memory from the log to here.
 const mostTaken = 1000
 /** After so many milliseconds of handlers that do not wait, others of the process get their turn. */
 const longestTurn = 10
 
-type Handler<Item> = (item: Item) => Promise<void> | void
-
 /** Handlers side by side, while what belongs together stays in order: retries included, each lane does one at a time. */
 export class OrderedRun<Item> {
   readonly #consumer: Consumer<Item>
   readonly #handler: Handler<Item>
+  readonly #calls: HandlerCalls
   readonly #closing: AbortSignal
   readonly #lanes: Lanes
   readonly #limit: number
@@ -32,10 +34,12 @@ export class OrderedRun<Item> {
     consumer: Consumer<Item>,
     handler: Handler<Item>,
     { concurrency, order }: Required<RunOptions>,
+    calls: HandlerCalls,
     closing: AbortSignal,
   ) {
     this.#consumer = consumer
     this.#handler = handler
+    this.#calls = calls
     this.#closing = closing
     this.#lanes = new Lanes(order)
     this.#concurrency = concurrency
@@ -125,29 +129,27 @@ export class OrderedRun<Item> {
   }
 
   #start(delivery: Delivery): void {
-    let result: Promise<void> | void
+    this.#active++
+    let result: Promise<void> | undefined
     try {
       // Taken away while it waited: it is delivered again, to whoever has it then.
       const item = delivery.open ? this.#consumer.item(delivery) : undefined
       if (item === undefined) {
         this.#leave(delivery)
-        return
+      } else {
+        delivery.inRun = true
+        result = this.#calls.call(this.#handler, item, noTransaction) ?? undefined
+        if (result === undefined) this.#succeeded(delivery)
+        else void this.#waitFor(delivery, this.#calls.wait(result))
       }
-      delivery.inRun = true
-      result = this.#handler(item)
     } catch (error) {
       this.#failed(delivery, error)
-      return
+    } finally {
+      if (result === undefined) this.#stopped()
     }
-    if (result === undefined) {
-      this.#succeeded(delivery)
-      return
-    }
-    this.#active++
-    void this.#waitForHandler(delivery, result)
   }
 
-  async #waitForHandler(delivery: Delivery, result: Promise<void>): Promise<void> {
+  async #waitFor(delivery: Delivery, result: Promise<void>): Promise<void> {
     try {
       try {
         await result
@@ -158,9 +160,13 @@ export class OrderedRun<Item> {
     } catch (error) {
       this.#end({ error })
     }
-    this.#active--
+    this.#stopped()
     if (this.#ended === undefined) this.#schedule()
-    else if (this.#active === 0) this.#resolve()
+  }
+
+  #stopped(): void {
+    this.#active--
+    if (this.#ended !== undefined && this.#active === 0) this.#resolve()
   }
 
   #succeeded(delivery: Delivery): void {

@@ -1,23 +1,27 @@
 import { createRequire } from 'node:module'
-import type { Log, PartitionLag, Transaction } from '@aegis/log'
+import { setTimeout } from 'node:timers/promises'
+import type { Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
 import { Consumer } from './consumer.ts'
 import type { Decode } from './delivery.ts'
-import type { Taker } from './feed.ts'
+import type { SeekTo, TopicLag } from './feed.ts'
+import { Feeds } from './feeds.ts'
+import { HandlerCalls } from './handler-calls.ts'
 import { Intake } from './intake.ts'
 import { ItemIterator } from './iterator.ts'
-import { noTransaction } from './no-transaction.ts'
 import {
   checkOptions,
   checkRunOptions,
-  type From,
+  checkSeek,
+  duration,
   invalid,
   type RunOptions,
   type SubscriptionOptions,
 } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
+import type { SubscriptionStatus } from './status.ts'
 
 /**
  * What a handler does with an item. `tx` is there under exactly-once: what is written with it and the acknowledgement
@@ -30,7 +34,6 @@ export type Around<Item> = (item: Item, handle: () => Promise<void> | void) => P
 
 /** The items of one topic or several: as an async iterator, by a handler, or as an Observable; one of them, once. */
 export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable {
-  readonly #topics: string[]
   readonly #consumer: Consumer<Item>
   readonly #around: Around<Item> | undefined
   readonly #stopping = new AbortController()
@@ -38,36 +41,38 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   readonly #callbacks: (() => void)[] = []
   #active = false
   #closed = false
+  #calls: HandlerCalls | undefined
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
-  private constructor(topics: readonly string[], consumer: Consumer<Item>, around: Around<Item> | undefined) {
-    this.#topics = [...topics]
+  private constructor(consumer: Consumer<Item>, around: Around<Item> | undefined) {
     this.#consumer = consumer
     this.#around = around
   }
 
   /**
    * Resolves when the start is fixed, and committed for groups: what is appended afterwards arrives. `decode` makes
-   * items of records. Of several topics one is read after the other, so that a busy one does not starve the others.
+   * items of records. A list of topics is taken in turn; each keeps its own order, and those of the list may be deleted.
    * @throws AegisError `SUBSCRIPTION_INVALID`, `TOPIC_UNKNOWN`
    */
   static async open<Item>(
     log: Log,
-    topic: string | readonly string[],
+    topics: string | readonly string[],
     decode: Decode<Item>,
     options: SubscriptionOptions = {},
     around?: Around<Item>,
   ): Promise<Subscription<Item>> {
-    const topics = typeof topic === 'string' ? [topic] : topic
-    const settings = checkOptions(topics.join(', '), options)
+    const names = typeof topics === 'string' ? [topics] : [...new Set(topics)]
+    const settings = checkOptions(names.join(', '), options)
     const { signal } = settings
     signal?.throwIfAborted()
-    const consumer = new Consumer(log, decode, settings)
-    const subscription = new Subscription(topics, consumer, around)
+    const subscription = new Subscription(
+      new Consumer(log, decode, settings, new Feeds(typeof topics !== 'string')),
+      around,
+    )
     try {
-      for (const name of topics) consumer.feeds.add(await Intake.open(log, name, settings, consumer.feeds))
+      for (const topic of names) await subscription.#open(topic)
     } catch (error) {
       await subscription.close()
       throw error
@@ -77,28 +82,21 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     return subscription
   }
 
+  /** What it takes items of: those it was opened with and those added since, without those that were deleted. */
+  get topics(): readonly string[] {
+    return this.#consumer.feeds.topics
+  }
+
   /**
-   * Takes up one more topic, from its beginning if the group has no position there. When it is deleted, the others go on.
-   * @throws AegisError `TOPIC_UNKNOWN`
+   * Takes another topic as well, by default from its beginning if the group has no position there: a topic that was made
+   * later has nothing that is to be left out.
+   * @throws AegisError `SUBSCRIPTION_CLOSED`, `SUBSCRIPTION_INVALID` unless it was opened with a list, `TOPIC_UNKNOWN`
    */
-  async add(topic: string, from: From = 'earliest'): Promise<void> {
-    const { log, settings, feeds } = this.#consumer
-    const taker: Taker = {
-      wake: () => feeds.wake(),
-      fail: error => {
-        const gone = AegisError.is(error, 'SUBSCRIPTION_CLOSED') || AegisError.is(error, 'TOPIC_UNKNOWN')
-        if (gone && intake !== undefined) feeds.remove(intake)
-        else feeds.fail(error)
-      },
-    }
-    let intake: Intake | undefined
-    intake = await Intake.open(log, topic, { ...settings, from }, taker)
-    if (feeds.closed) {
-      await intake.leave()
-      return
-    }
-    this.#topics.push(topic)
-    feeds.add(intake)
+  async add(topic: string, from: SeekTo = 'earliest'): Promise<void> {
+    this.#checkOpen()
+    if (!this.#consumer.feeds.list)
+      invalid(`topic ${topic} cannot be added: open the subscription with a list of topics`)
+    if (!this.topics.includes(topic)) await this.#open(topic, checkSeek('from', from))
   }
 
   /**
@@ -106,7 +104,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED`; while iterating what ends the log or, without a group,
    * what cannot be read
    */
-  [Symbol.asyncIterator](): ItemIterator<Item> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item, undefined> {
     this.#start()
     return new ItemIterator(this.#consumer, () => this.close())
   }
@@ -123,22 +121,49 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   async run(handler: Handler<Item>, options: RunOptions = {}): Promise<void> {
     const checked = checkRunOptions(options)
     this.#start()
+    const consumer = this.#consumer
     const closing = this.#stopping.signal
     const around = this.#around
     const handle: Handler<Item> = around === undefined ? handler : (item, tx) => around(item, () => handler(item, tx))
+    const calls = new HandlerCalls()
+    this.#calls = calls
     const work =
-      this.#consumer.settings.delivery === 'exactly-once'
-        ? runExactlyOnce(this.#consumer, handle, checked.concurrency, closing)
-        : new OrderedRun(this.#consumer, item => handle(item, noTransaction), checked, closing).run()
+      consumer.settings.delivery === 'exactly-once'
+        ? runExactlyOnce({ consumer, handler: handle, calls, closing }, checked.concurrency)
+        : new OrderedRun(consumer, handle, checked, calls, closing).run()
     this.#running = work.catch(() => undefined)
     try {
       await work
     } catch (error) {
       // What cannot be closed any more fails for the same reason.
-      await this.close().catch(() => undefined)
+      await this.#close().catch(() => undefined)
       throw error
     }
-    await this.close()
+    await this.#close()
+  }
+
+  /** Nothing is handed over until `resume`. What is at work goes on, and what is fetched stays. */
+  pause(): void {
+    this.#consumer.feeds.pause()
+  }
+
+  resume(): void {
+    this.#consumer.feeds.resume()
+  }
+
+  /**
+   * Goes on from another place: offset in the topic, or time of appending. In a group it moves the group's position in the
+   * partitions that this member has; resolves when that is durable. What was fetched is given up, and acknowledging what
+   * was handed over before does nothing.
+   * @throws AegisError `SUBSCRIPTION_INVALID`, `SUBSCRIPTION_CLOSED`
+   */
+  async seek(to: SeekTo): Promise<void> {
+    checkSeek('seek', to)
+    this.#checkOpen()
+    if (typeof to === 'object' && 'offset' in to && this.topics.length > 1) {
+      invalid(`seek to an offset of ${this.topics.length} topics: each has its own, give a time`)
+    }
+    await this.#consumer.feeds.seek(to)
   }
 
   /** Resolves when everything acknowledged so far is durable. */
@@ -146,13 +171,24 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     return this.#consumer.feeds.commit()
   }
 
-  /** How many records the group has still to read of each partition of each topic, by its committed positions. */
-  async lag(): Promise<(PartitionLag & { readonly topic: string })[]> {
-    const { log, settings } = this.#consumer
-    const { groupId } = settings
-    if (groupId === undefined) return invalid(`lag of ${this.#name} is that of a group: subscribe with a groupId`)
-    const lags = this.#topics.map(async topic => (await log.lag(groupId, topic)).map(lag => ({ topic, ...lag })))
-    return (await Promise.all(lags)).flat()
+  /** How many records the group has still to read of each partition, by its committed positions. */
+  lag(): Promise<TopicLag[]> {
+    return this.#consumer.feeds.lag()
+  }
+
+  /** The lag at once and then every `interval` (milliseconds or `'5s'`, default a second) until it is closed. */
+  async *watchLag({ interval = '1s' }: { readonly interval?: number | string } = {}): AsyncGenerator<TopicLag[]> {
+    const wait = duration('interval', interval)
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      yield await this.lag()
+      await setTimeout(wait, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /** What happens to it, for as many as want to know: first how things stand, then each change until it is closed. */
+  status(): AsyncIterableIterator<SubscriptionStatus, undefined> {
+    return this.#consumer.feeds.status.watch()
   }
 
   /**
@@ -179,11 +215,14 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
 
   /**
    * Lets the handlers that run come to their end, commits what is acknowledged and leaves the group; the rest is
-   * delivered again. A handler must not wait for it: abort the `signal`, or call it without `await`.
+   * delivered again. Called by a handler it waits for the others only, and leaves the group when that one has ended.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    const calls = this.#calls
+    if (calls?.areCalling !== true) return this.#close()
+    // `run` gets what goes wrong.
+    this.#close().catch(() => undefined)
+    return calls.othersEnded().then(() => this.commit())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -196,11 +235,20 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     else this.#callbacks.push(callback)
   }
 
-  get #name(): string {
-    return this.#topics.join(', ')
+  async #open(topic: string, from = this.#consumer.settings.from): Promise<void> {
+    const { log, settings, feeds } = this.#consumer
+    const intake = await Intake.open(log, topic, { ...settings, from }, feeds)
+    // Closed meanwhile: nobody else would leave the group.
+    if (feeds.closed) await intake.leave()
+    else feeds.add(intake)
   }
 
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
+    this.#closing ??= this.#leave()
+    return this.#closing
+  }
+
+  async #leave(): Promise<void> {
     const { feeds, settings } = this.#consumer
     settings.signal?.removeEventListener('abort', this.#abort)
     this.#stopping.abort()
@@ -212,18 +260,25 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     } finally {
       clearInterval(this.#keepAlive)
       this.#closed = true
+      feeds.report({ type: 'closed', ...feeds.failure })
       for (const callback of this.#callbacks.splice(0)) callback()
     }
   }
 
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new AegisError(
+      'SUBSCRIPTION_CLOSED',
+      `the subscription of ${this.topics.join(', ')} is closed: subscribe again`,
+    )
+  }
+
   #start(): void {
-    if (this.#closing !== undefined) {
-      throw new AegisError('SUBSCRIPTION_CLOSED', `the subscription of ${this.#name} is closed: subscribe again`)
-    }
+    this.#checkOpen()
     if (this.#active) {
       throw new AegisError(
         'SUBSCRIPTION_BUSY',
-        `the subscription of ${this.#name} is being read already: subscribe once more for a second reader`,
+        `the subscription of ${this.topics.join(', ')} is being read already: subscribe once more for a second reader`,
       )
     }
     this.#active = true

@@ -1,0 +1,130 @@
+import { openLog } from '@aegis/log'
+import { describe, expect, it } from 'vitest'
+import { Subscription } from '../src/index.ts'
+import { deferred, publish, subscribe, take } from './items.ts'
+
+const earliest = { groupId: 'g', from: 'earliest' } as const
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
+describe('a paused subscription', () => {
+  it('hands nothing over until it is resumed, and loses nothing', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, ...'abc')
+    const subscription = await subscribe(log, earliest)
+    const seen: string[] = []
+    const [first, all] = [deferred<void>(), deferred<void>()]
+    const running = subscription.run(({ text }) => {
+      seen.push(text)
+      if (text === 'b') {
+        subscription.pause()
+        first.resolve()
+      }
+      if (text === 'd') all.resolve()
+    })
+    await first.promise
+    await publish(log, 'd')
+    await turns()
+    expect(seen).toEqual(['a', 'b'])
+    subscription.resume()
+    await all.promise
+    await subscription.close()
+    await running
+    expect(seen).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('can be closed', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const subscription = await subscribe(log, earliest)
+    subscription.pause()
+    const taken = take(subscription, 1)
+    await subscription.close()
+    expect(await taken).toEqual([])
+  })
+})
+
+describe('seeking', () => {
+  it('goes on from an offset, a time, the beginning or the end; what was handed over before is not acknowledged any more', async () => {
+    let now = 1000
+    await using log = await openLog({ memory: true, now: () => now })
+    await log.createTopic('t')
+    for (const text of 'abcd') {
+      await publish(log, text)
+      now += 1000
+    }
+    for (const groupId of ['g', undefined]) {
+      const subscription = await subscribe(log, { from: 'earliest', ...(groupId && { groupId }) })
+      const loop = subscription[Symbol.asyncIterator]()
+      const next = async () => (await loop.next()).value!
+      const old = await next()
+      expect(old.text).toBe('a')
+      await subscription.seek({ offset: 2 })
+      old.ack()
+      expect((await next()).text).toBe('c')
+      await subscription.seek({ time: 1500 })
+      expect((await next()).text).toBe('b')
+      await subscription.seek('earliest')
+      expect((await next()).text).toBe('a')
+      await subscription.seek('latest')
+      if (groupId !== undefined) expect((await log.committed(groupId, 't', 0))?.offset).toBe(await log.endOffset('t'))
+      await publish(log, 'e')
+      expect((await next()).text).toBe('e')
+      await loop.return?.()
+    }
+    // Not acknowledged, so it is where the group goes on.
+    expect((await log.committed('g', 't', 0))?.offset).toBe(4)
+  })
+
+  it('is refused where it makes no sense', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await log.createTopic('u')
+    const two = await Subscription.open(log, ['t', 'u'], record => record, earliest)
+    await expect(two.seek({ offset: 1 })).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+    await expect(two.seek({ offset: -1 })).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+    await two.close()
+    await expect(two.seek('earliest')).rejects.toMatchObject({ code: 'SUBSCRIPTION_CLOSED' })
+  })
+})
+
+describe('several topics', () => {
+  it('may come later, and go', async () => {
+    await using log = await openLog({ memory: true })
+    const subscription = await Subscription.open(log, [], ({ topic }) => topic, { groupId: 'g' })
+    const loop = subscription[Symbol.asyncIterator]()
+    const first = loop.next()
+    for (const topic of ['a', 'b']) {
+      await log.createTopic(topic)
+      await log.append(topic, { value: null })
+      await subscription.add(topic)
+    }
+    expect([(await first).value, (await loop.next()).value]).toEqual(['a', 'b'])
+    const next = loop.next()
+    await log.deleteTopic('a')
+    await log.append('b', { value: null })
+    expect((await next).value).toBe('b')
+    expect(subscription.topics).toEqual(['b'])
+    await expect(subscription.add('none')).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' })
+    await loop.return?.()
+  })
+})
+
+describe('lag', () => {
+  it('is told again and again until the subscription is closed', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    await log.append('t', { value: null, partition: 1 })
+    const subscription = await subscribe(log, earliest)
+    const lags: number[] = []
+    for await (const partitions of subscription.watchLag({ interval: 1 })) {
+      const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0)
+      if (lags.at(-1) !== lag) lags.push(lag)
+      if (lags.length === 1) await log.append('t', { value: null, partition: 0 })
+      if (lags.length === 2) await subscription.close()
+    }
+    expect(lags).toEqual([1, 2])
+  })
+})
