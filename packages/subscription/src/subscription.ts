@@ -104,7 +104,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED`; while iterating what ends the log or, without a group,
    * what cannot be read
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Item, undefined> {
+  [Symbol.asyncIterator](): ItemIterator<Item> {
     this.#start()
     return new ItemIterator(this.#consumer, () => this.close())
   }

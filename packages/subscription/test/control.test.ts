@@ -72,7 +72,7 @@ describe('seeking', () => {
       if (groupId !== undefined) expect((await log.committed(groupId, 't', 0))?.offset).toBe(await log.endOffset('t'))
       await publish(log, 'e')
       expect((await next()).text).toBe('e')
-      await loop.return?.()
+      await loop.return()
     }
     // Not acknowledged, so it is where the group goes on.
     expect((await log.committed('g', 't', 0))?.offset).toBe(4)
@@ -108,7 +108,7 @@ describe('several topics', () => {
     expect((await next).value).toBe('b')
     expect(subscription.topics).toEqual(['b'])
     await expect(subscription.add('none')).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' })
-    await loop.return?.()
+    await loop.return()
   })
 })
 
