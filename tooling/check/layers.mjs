@@ -13,7 +13,7 @@ const layers = [
   ['@aegis/log-jetstream'],
   ['@aegis/subscription'],
   ['@aegis/pubsub', '@aegis/cdc', '@aegis/eventstore', '@aegis/processing'],
-  ['@aegis/streaming'],
+  ['@aegis/streaming', '@aegis/cli'],
 ]
 
 /**

@@ -12,6 +12,8 @@ export interface LevelOptions {
    * itself. Default false: `STORAGE_LOSS` or `STORAGE_CORRUPT`, and nothing in the folder is changed.
    */
   allowLoss?: boolean
+  /** Whether a folder that is empty or not there becomes a new database. Default true; else it is `STORAGE_FORMAT`. */
+  createIfMissing?: boolean
 }
 
 /**
@@ -26,7 +28,8 @@ export async function openLevel(options: LevelOptions): Promise<Storage> {
   }
   // Imported here, so that a program that uses only the memory storage loads neither the addon nor node:fs.
   const { openFolder } = await import('./level/open-folder.ts')
-  return openFolder(options.dataDir, options.allowLoss ?? false)
+  const { dataDir, allowLoss = false, createIfMissing = true } = options
+  return openFolder(dataDir, { allowLoss, createIfMissing })
 }
 
 /** A storage that lives as long as the process: for tests and browsers. */

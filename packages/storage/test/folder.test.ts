@@ -54,6 +54,17 @@ describe('a folder', () => {
     expect((await readdir(dataDir)).sort()).toEqual(before)
   })
 
+  it('that is not there, or empty, is left as it is when it must not become a database', async () => {
+    for (const folder of [join(dataDir, 'typo'), dataDir]) {
+      const opened = openLevel({ dataDir: folder, createIfMissing: false })
+      await expect(opened).rejects.toMatchObject({ code: 'STORAGE_FORMAT' })
+      await expect(opened).rejects.toThrow(/no database in/)
+    }
+    expect(await readdir(dataDir)).toEqual([])
+    await (await openLevel({ dataDir })).close()
+    await (await openLevel({ dataDir, createIfMissing: false })).close()
+  })
+
   const filled = async (): Promise<string> => {
     const storage = await openLevel({ dataDir })
     for (let n = 0; n < 50; n++)

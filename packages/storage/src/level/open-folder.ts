@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 
 import { AegisError } from '../errors.ts'
@@ -31,10 +32,17 @@ interface Opened {
 }
 
 /** Opens or creates the database of a folder: guard, marker, logs, LevelDB, counter, in this order. */
-export function openFolder(dataDir: string, allowLoss: boolean): Promise<Storage> {
-  return ownFolder(dataDir, true, async (folder, release) => {
+export async function openFolder(
+  dataDir: string,
+  { allowLoss, createIfMissing }: { allowLoss: boolean; createIfMissing: boolean },
+): Promise<Storage> {
+  const missing = () =>
+    new AegisError('STORAGE_FORMAT', `There is no database in ${dataDir}`, { details: { folder: dataDir } })
+  if (!createIfMissing && !existsSync(dataDir)) throw missing()
+  return ownFolder(dataDir, createIfMissing, async (folder, release) => {
     const marker = await readMarker(folder)
     assertUse(folder, marker, 'ready')
+    if (!createIfMissing && marker?.state !== 'ready') throw missing()
     if (marker === undefined) await chmod(folder, 0o700)
     await writeOwner(folder)
     if (marker?.state === 'ready') return serve(folder, await openExisting(folder, marker, allowLoss), release)
@@ -105,7 +113,7 @@ function assertUse(folder: string, marker: Marker | undefined, wanted: 'ready' |
   if (wanted === 'backup') throw notABackup(folder, 'holds a database')
   if (marker.state === 'creating') return
   const what = `The folder ${folder} is a backup, which is never written to; restore it to another folder and open that`
-  throw new AegisError('STORAGE_FORMAT', what, { details: { folder } })
+  throw new AegisError('STORAGE_FORMAT', what, { details: { folder, backup: true } })
 }
 
 const notABackup = (folder: string, what: string) =>
@@ -183,7 +191,7 @@ async function openExisting(folder: string, { databaseId }: Marker, allowLoss: b
     const counter = await readCounter(store)
     loss ??= findShortage(counter, required)
     if (loss === undefined) {
-      if ((await readDatabaseId(store)) === databaseId) return { store, databaseId, counter }
+      if (allowLoss || (await readDatabaseId(store)) === databaseId) return { store, databaseId, counter }
       const what = `The folder ${folder} has the marker of another database (aegis.json); restore a backup`
       throw new AegisError('STORAGE_CORRUPT', what, { details: { folder } })
     }
