@@ -22,9 +22,33 @@ export async function readmeExample(packageDir) {
  * @returns {Promise<string>}
  */
 export async function runReadmeExample(packageDir) {
+  return run(packageDir, await readmeExample(packageDir))
+}
+
+/**
+ * Runs all blocks of TypeScript of a document as one program, inside a package, and returns what it prints, and what its
+ * comments behind `console.log` say that it prints.
+ *
+ * @param {string} packageDir
+ * @param {string} file
+ * @returns {Promise<{ printed: string[], promised: string[] }>}
+ */
+export async function runDocument(packageDir, file) {
+  const program = [...(await readFile(file, 'utf8')).matchAll(/```ts\n([\s\S]*?)```/g)]
+    .map(([, block]) => block)
+    .join('')
+  const promised = [...program.matchAll(/console\.log\(.*\/\/ (.*)$/gm)].flatMap(([, text]) => (text ?? '').split(', '))
+  return { printed: (await run(packageDir, program)).split('\n'), promised }
+}
+
+/**
+ * @param {string} packageDir
+ * @param {string} program
+ */
+async function run(packageDir, program) {
   const dir = await mkdtemp(join(packageDir, 'dist', 'readme-'))
   try {
-    await writeFile(join(dir, 'example.mjs'), await readmeExample(packageDir))
+    await writeFile(join(dir, 'example.mjs'), program)
     return execFileSync(process.execPath, ['example.mjs'], { cwd: dir, encoding: 'utf8' }).trim()
   } finally {
     await rm(dir, { recursive: true, force: true })

@@ -27,7 +27,7 @@ async function output(name: string): Promise<string[]> {
   }
 }
 
-describe.concurrent('each example prints the same the second time as the first', () => {
+describe.concurrent('each example prints the same the second time as the first', { timeout: 60_000 }, () => {
   it('pub-sub', async () => {
     expect(await output('pub-sub')).toEqual([
       "order-123 { id: '123', amount: 99.99 } USD",
@@ -51,6 +51,16 @@ describe.concurrent('each example prints the same the second time as the first',
       'AccountCreated account-123 0',
       'MoneyDeposited account-123 1',
       'MoneyWithdrawn account-123 2',
+    ])
+  })
+
+  it('deciders', async () => {
+    expect(await output('deciders')).toEqual([
+      '0 HallOpened 3',
+      '1 SeatTaken 1 Ada',
+      '2 SeatTaken 2 Grace',
+      '3 SeatTaken 3 Edsger',
+      '3 of 3 taken',
     ])
   })
 

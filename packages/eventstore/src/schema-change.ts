@@ -33,7 +33,7 @@ export interface Downcaster {
   readonly type: string
   /** The schema version that it takes. Default: the newest of the type. */
   readonly from?: number
-  /** The schema version that it gives. Default: the one before `from`. */
+  /** The schema version that it gives: of the other type, where it renames the event. Default: the one before `from`. */
   readonly to?: number
   /** What it leaves out stays; another `type` renames the event, and the downcasters of that type go on from `to`. */
   downcast(event: EventBody): Partial<EventBody>
@@ -68,8 +68,8 @@ export class Schemas {
       this.#newest.set(type, Math.max(to, this.newest(type)))
     }
     for (const { type, from = this.newest(type), to = from - 1, downcast } of downcasters) {
-      if (!isVersion(from) || !isVersion(to) || to >= from)
-        throw invalid(`downcaster of ${type} from ${from} to ${to}: give schema versions, whole numbers that fall`)
+      if (!isVersion(from) || !isVersion(to))
+        throw invalid(`downcaster of ${type} from ${from} to ${to}: give schema versions, whole numbers from 0`)
       add(this.#down, 'downcaster', type, from, to, downcast)
     }
   }
@@ -110,7 +110,10 @@ function add(steps: Steps, kind: string, type: string, from: number, to: number,
 }
 
 function run(steps: Steps, event: EventBody, version: number): { event: EventBody; version: number } {
+  const first = event.type
+  let taken = 0
   for (let step = steps.get(`${version} ${event.type}`); step !== undefined; ) {
+    if (++taken > steps.size) throw invalid(`the changes of event type ${first} lead back to where they began`)
     const { type, data, metadata } = event
     event = { type, data, metadata, ...step.cast({ type, data, metadata }) }
     version = step.to

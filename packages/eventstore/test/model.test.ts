@@ -134,7 +134,7 @@ const steps = [
         stream.tombstoned = tombstone
       }),
   ),
-  fc.tuple(id, fc.nat(15)).map(
+  fc.tuple(id, fc.nat(8)).map(
     ([streamId, before]) =>
       new Step(`truncate ${streamId} before ${before}`, async (model, { store }) => {
         const stream = streamOf(model, streamId)
@@ -162,7 +162,7 @@ const steps = [
 
 it('whatever is done to streams, they read as a list of what was appended does', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.commands(steps, { maxCommands: 25 }), async commands => {
+    fc.asyncProperty(fc.commands(steps, { maxCommands: 30, size: '+1' }), async commands => {
       await using folder = await temporaryFolder()
       const options = { dataDir: folder.path, durability: 'buffered' } as const
       const real: Real = {

@@ -32,11 +32,9 @@ it('events are stored for older programs by downcasters, chained and renamed, an
   const upcasters = [
     { type: 'Named', upcast: ({ data }: EventBody) => ({ data: { names: data.name.split(' ') } }) },
     { type: 'Named', from: 1, upcast: () => ({ type: 'PersonNamed' }) },
-    { type: 'PersonNamed', from: 2, upcast: () => ({}) },
   ]
   const downcasters = [
-    { type: 'PersonNamed', from: 3, downcast: () => ({}) },
-    { type: 'PersonNamed', from: 2, downcast: () => ({ type: 'Named' }) },
+    { type: 'PersonNamed', from: 0, to: 1, downcast: () => ({ type: 'Named' }) },
     { type: 'Named', from: 1, downcast: ({ data }: EventBody) => ({ data: { name: data.names.join(' ') } }) },
   ]
   const store = new EventStore(log, { upcasters, downcasters })
@@ -48,11 +46,21 @@ it('events are stored for older programs by downcasters, chained and renamed, an
     data: { name: 'Ada Lovelace' },
     metadata: { user: 'x' },
   })
-  for (const wrong of [{ from: 0 }, { from: 1, to: 1 }, { from: 1.5 }]) {
+  for (const wrong of [{}, { from: 0 }, { from: 1, to: -1 }, { from: 1.5 }]) {
     expect(() => new EventStore(log, { downcasters: [{ type: 'x', ...wrong, downcast: () => ({}) }] })).toThrow(
       expect.objectContaining({ code: 'EVENT_INVALID' }),
     )
   }
+})
+
+it('changes of schemas that lead in a circle are an error, not an endless loop', async () => {
+  await using log = await openLog({ memory: true })
+  const downcasters = [
+    { type: 'a', from: 0, to: 0, downcast: () => ({ type: 'b' }) },
+    { type: 'b', from: 0, to: 0, downcast: () => ({ type: 'a' }) },
+  ]
+  const store = new EventStore(log, { downcasters })
+  await expect(store.append('s', { type: 'a', data: 1 })).rejects.toMatchObject({ code: 'EVENT_INVALID' })
 })
 
 describe('events of unknown types', () => {
