@@ -14,6 +14,7 @@ import {
 import { type PublishLimit, sizeOfRecord } from './publish-limit.ts'
 import type { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, schedule, scheduleOnce } from './schedule/schedules.ts'
+import type { Telemetry } from './telemetry.ts'
 import type { Topic } from './topic.ts'
 
 export type AnyTopic = string | Topic<Untyped, unknown>
@@ -27,23 +28,33 @@ export const isPlain = (message: OutgoingMessage | DelayedMessage): message is O
 
 export const rulesOf = (topic: AnyTopic): PublishRules | undefined => (typeof topic === 'string' ? undefined : topic)
 
+/** What publishing is made of. */
+export interface PublisherParts {
+  readonly messageIds: MessageIds
+  readonly scheduler: Scheduler
+  readonly limit: PublishLimit | undefined
+  readonly telemetry: Telemetry | undefined
+}
+
 /** What publishing means inside a transaction: of plain messages, of those with an id and of those for later. */
 export class Publisher {
   readonly #log: Log
   readonly #messageIds: MessageIds
   readonly #scheduler: Scheduler
   readonly #limit: PublishLimit | undefined
+  readonly #telemetry: Telemetry | undefined
 
-  constructor(log: Log, messageIds: MessageIds, scheduler: Scheduler, limit: PublishLimit | undefined) {
-    this.#limit = limit
+  constructor(log: Log, { messageIds, scheduler, limit, telemetry }: PublisherParts) {
     this.#log = log
     this.#messageIds = messageIds
     this.#scheduler = scheduler
+    this.#limit = limit
+    this.#telemetry = telemetry
   }
 
   /** The record of a message that comes into its topic now. */
   encode(topic: TopicDescription, message: OutgoingMessage, rules: PublishRules | undefined): OutgoingRecord {
-    const record = encodeMessage(topic, message, rules)
+    const record = this.#withContext(encodeMessage(topic, message, rules))
     return message.ttl === undefined ? record : withExpiry(topic.name, record, message.ttl, this.#log.now())
   }
 
@@ -137,9 +148,14 @@ export class Publisher {
     return scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt)
   }
 
+  #withContext(record: OutgoingRecord): OutgoingRecord {
+    if (this.#telemetry === undefined) return record
+    return { ...record, headers: this.#telemetry.withContext(record.headers) }
+  }
+
   /** Refused now rather than when it is due. */
   #encodeDelayed(topic: TopicDescription, message: DelayedMessage, rules: PublishRules | undefined): OutgoingRecord {
-    const record = encodeMessage(topic, message, rules)
+    const record = this.#withContext(encodeMessage(topic, message, rules))
     const { name, maxMessageSize, partitions } = topic
     const { key, value, partition } = record
     const size = Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '')

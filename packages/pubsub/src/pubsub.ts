@@ -28,6 +28,7 @@ import { type Responder, type RespondHandler, type RespondOptions, startResponde
 import { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, Schedules } from './schedule/schedules.ts'
 import { openSubscription, payloadDecoder, type Subscribed, type SubscribeOptions } from './subscribe.ts'
+import { Telemetry } from './telemetry.ts'
 import { type Topic, validated } from './topic.ts'
 import type { TopicWatch } from './topic-pattern.ts'
 
@@ -50,6 +51,7 @@ export class PubSub implements AsyncDisposable {
   readonly #scheduler: Scheduler
   readonly #publisher: Publisher
   readonly #requester: Requester
+  readonly #telemetry = Telemetry.load()
   #owned = false
 
   /** Uses the log and never closes it. */
@@ -58,12 +60,12 @@ export class PubSub implements AsyncDisposable {
     this.#consumer = consumer
     this.#messageIds = new MessageIds(log)
     this.#scheduler = new Scheduler(log, this.#messageIds)
-    this.#publisher = new Publisher(
-      log,
-      this.#messageIds,
-      this.#scheduler,
-      publishLimit === undefined ? undefined : new PublishLimit(publishLimit),
-    )
+    this.#publisher = new Publisher(log, {
+      messageIds: this.#messageIds,
+      scheduler: this.#scheduler,
+      limit: publishLimit === undefined ? undefined : new PublishLimit(publishLimit),
+      telemetry: this.#telemetry,
+    })
     this.#requester = new Requester(log)
     this.schedules = new Schedules(log, this.#scheduler)
   }
@@ -118,7 +120,8 @@ export class PubSub implements AsyncDisposable {
   publish(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {
     // A plain function with one promise: an asynchronous one costs as much as encoding the message.
     try {
-      return this.#publishKnown(topic, message)
+      if (this.#telemetry === undefined) return this.#publishKnown(topic, message)
+      return this.#telemetry.publishing(nameOf(topic), 1, () => this.#publishKnown(topic, message))
     } catch (error) {
       if (!AegisError.is(error, 'TOPIC_UNKNOWN')) return Promise.reject(error)
       // Another process may have created it a moment ago.
@@ -145,7 +148,9 @@ export class PubSub implements AsyncDisposable {
     const { name } = await knownTopic(this.#log, nameOf(topic))
     const list = checkedList(name, messages)
     if (list.length === 0) return []
-    return list.every(isPlain) ? this.#publisher.publishTogether(topic, list) : this.#publisher.publish(topic, list)
+    const publish = (): Promise<(PublishResult | ScheduledMessage)[]> =>
+      list.every(isPlain) ? this.#publisher.publishTogether(topic, list) : this.#publisher.publish(topic, list)
+    return this.#telemetry === undefined ? publish() : this.#telemetry.publishing(name, list.length, publish)
   }
 
   /**
@@ -234,7 +239,9 @@ export class PubSub implements AsyncDisposable {
     options: SubscribeOptions<NoInfer<Out>> = {},
   ): Promise<Subscription<Message<Out>>> {
     const all = { ...this.#defaultsFor(options), ...options }
-    const { subscription, watch } = await openSubscription(this.#log, topic, all, undefined)
+    const { subscription, watch } = await openSubscription(this.#log, topic, all, this.#telemetry)
+    const { groupId } = all
+    if (groupId !== undefined) this.#telemetry?.watch(groupId, subscription)
     this.#subscriptions.add(subscription)
     if (watch !== undefined) this.#watches.add(watch)
     subscription.onClose(() => {

@@ -5,6 +5,7 @@ import { knownTopic, nameOf } from './known-topic.ts'
 import { DeliveredMessage, type Message } from './message.ts'
 import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
 import { isExpired } from './reserved-headers.ts'
+import type { Telemetry } from './telemetry.ts'
 import { isPattern, matcherOf, TopicWatch } from './topic-pattern.ts'
 
 export interface SubscribeOptions<Out> extends SubscriptionOptions {
@@ -47,7 +48,7 @@ export async function openSubscription<Out>(
   log: Log,
   subscribed: Subscribed<Out>,
   { filter = {}, ...options }: SubscribeOptions<Out>,
-  around: Around<Message<Out>> | undefined,
+  telemetry: Telemetry | undefined,
 ): Promise<OpenedSubscription<Out>> {
   const list = Array.isArray(subscribed) ? subscribed : [subscribed as string | Readable<Out>]
   const decoders = new Map<string, PayloadDecoder<Out>>()
@@ -64,7 +65,11 @@ export async function openSubscription<Out>(
     const decode = messageDecoder(log, decoderOf, filter)
     // Of a list topics may come and go; the only one may not.
     const wanted = only === undefined ? topics : topics[0]!
-    return Subscription.open(log, wanted, decode, { ...options, ...(from !== undefined && { from }) }, around)
+    const all = { ...options, ...(from !== undefined && { from }) }
+    if (telemetry === undefined) return Subscription.open(log, wanted, decode, all)
+    const { groupId } = options
+    const around: Around<Message<Out>> = (message, handle) => telemetry.handling(message, groupId, handle)
+    return Subscription.open(log, wanted, telemetry.counting(decode, groupId), all, around)
   }
   if (list.length !== 1 || patterns.length > 0) checkStart(options)
   if (patterns.length === 0) return { subscription: await open(options.from), watch: undefined }
