@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Header } from '@aegis/log'
-import type { Attributes, Context, Counter, Histogram, ObservableResult, Tracer } from '@opentelemetry/api'
 import type { Decode, Subscription } from '@aegis/subscription'
+import type { Attributes, Context, Counter, Histogram, ObservableResult, Tracer } from '@opentelemetry/api'
 import type { Message } from './message.ts'
 
 type Api = typeof import('@opentelemetry/api')

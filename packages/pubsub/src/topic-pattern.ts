@@ -62,7 +62,7 @@ export class TopicWatch {
           this.#known.add(topic.incarnation)
         }
       } catch (error) {
-        if (isLogGone(error)) this.close()
+        if (isLogGone(error) || AegisError.is(error, 'SUBSCRIPTION_CLOSED')) this.close()
         // Deleted meanwhile: the next look does not see it any more.
         else if (!AegisError.is(error, 'TOPIC_UNKNOWN')) {
           process.emitWarning(`a new topic cannot be read, and is tried again: ${String(error)}`, {
