@@ -5,6 +5,7 @@ import { appendWithin } from './append-within.ts'
 import type { Decision } from './decider.ts'
 import type { EventInput } from './event.ts'
 import type { EventLog } from './event-log.ts'
+import { unitedKeys } from './event-protection.ts'
 import { checkedExpectation, checkVersion, type ExpectedVersion } from './expected-version.ts'
 import { wholeNumber } from './invalid.ts'
 import {
@@ -142,12 +143,14 @@ export class CommandHandler<State, Command, E extends EventInput = EventInput> {
   ): Promise<CommandResult<State, E>> {
     const events = this.#events
     const expected = checkedExpectation(options.expectedVersion)
+    // Before loading: what is forgotten after that must make the snapshot of this state unreadable.
+    const keys = this.#snapshots && (await events.protection?.keysOfStream(streamId))
     const loaded = await replay(events, reader, streamId, this.#model, this.#snapshots)
     const { version } = loaded
     checkVersion(streamId, expected, version === -1 ? undefined : version)
     const decided = asList(await this.#model.decide(command, loaded.state))
     if (decided.length === 0) return { streamId, state: loaded.state, version, position: -1, ids: [], events: [] }
-    const prepared = prepareAppend(events, streamId, decided, { ...options, expectedVersion: version })
+    const prepared = await prepareAppend(events, streamId, decided, { ...options, expectedVersion: version })
     const stored: Untyped[] = events.stored(prepared, version + 1, Date.now())
     const next = version + stored.length
     const state = this.#model.advance(loaded.state, stored, next)
@@ -157,7 +160,9 @@ export class CommandHandler<State, Command, E extends EventInput = EventInput> {
       prepared,
       snapshots &&
         ((tx, { version: last }) => {
-          if (last === next) snapshots.write(events, tx, prepared.key, { state, version: next })
+          const all = keys && unitedKeys(keys, prepared.keys ?? new Map())
+          if (last !== next || (keys !== undefined && all === undefined)) return
+          snapshots.write(events, tx, prepared.key, { state, version: next }, all)
         }),
     )
     if (result.version === next) return withState(result, state, decided)

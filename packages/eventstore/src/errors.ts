@@ -18,3 +18,7 @@ export type EventStoreErrorCode =
   | 'EVENT_PROCESSOR_TIMEOUT'
   /** A projection or workflow was closed. */
   | 'EVENT_PROCESSOR_CLOSED'
+  /** The key of a subject was wrapped by a master key that is not among those given. */
+  | 'MASTER_KEY_UNKNOWN'
+  /** Private data is not what was stored: it was changed, or moved here from another event. */
+  | 'PRIVATE_DATA_CORRUPT'

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { decodePayload, type LogRecord } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventInput, Metadata, StoredEvent } from './event.ts'
+import { type EventProtection, type SealedPart, type SubjectKeys, unseal } from './event-protection.ts'
 import { invalid } from './invalid.ts'
 import type { EventBody, Schemas } from './schema-change.ts'
 import { streamIdOf } from './stream-id.ts'
@@ -16,6 +17,8 @@ export interface EncodedEvent {
   readonly id: string
   /** JSON. */
   readonly value: string
+  /** Who must not be forgotten for all of it to be readable. */
+  readonly subjects: readonly string[]
 }
 
 /** Events that a program does not know: written by a newer one, or by one that it has nothing to do with. */
@@ -34,9 +37,11 @@ interface StoredBody extends Omit<EventBody, 'metadata'> {
   readonly id: string
   readonly metadata?: Metadata
   readonly schema?: number
+  readonly private?: readonly SealedPart[]
 }
 
 const noMetadata: Metadata = Object.freeze({})
+const nobody: readonly string[] = []
 
 interface Encodable {
   readonly type: string
@@ -50,9 +55,10 @@ export class EventCodec {
   readonly #schemas: Schemas
   readonly #known: ReadonlySet<string> | undefined
   readonly #refuse: boolean
+  readonly #protection: EventProtection | undefined
 
   /** @throws AegisError `EVENT_INVALID` */
-  constructor(schemas: Schemas, { types, unknownTypes = 'keep' }: KnownTypes) {
+  constructor(schemas: Schemas, { types, unknownTypes = 'keep' }: KnownTypes, protection: EventProtection | undefined) {
     if (!['keep', 'skip', 'throw'].includes(unknownTypes))
       throw invalid(`unknownTypes ${JSON.stringify(unknownTypes)}: give 'keep', 'skip' or 'throw'`)
     if (types !== undefined && !(Array.isArray(types) && types.every(type => typeof type === 'string')))
@@ -60,6 +66,7 @@ export class EventCodec {
     if (types === undefined && unknownTypes !== 'keep')
       throw invalid(`unknownTypes ${unknownTypes}: give types, the list of those that are known`)
     this.#schemas = schemas
+    this.#protection = protection
     this.#known = unknownTypes === 'keep' ? undefined : new Set(types)
     this.#refuse = unknownTypes === 'throw'
   }
@@ -69,18 +76,39 @@ export class EventCodec {
     return this.#schemas.upcasts
   }
 
-  /** @param common Metadata of all events of an append. @throws AegisError `EVENT_INVALID` */
-  encode(event: EventInput, common: Metadata | undefined): EncodedEvent {
+  /** The subjects whose keys `encode` needs. @throws AegisError `EVENT_INVALID` */
+  subjectsOf(streamId: string, event: EventInput): readonly string[] {
+    if (this.#protection === undefined) return nobody
+    checkEvent(event)
+    const { type, data } = this.#encodable(event)
+    return this.#protection.subjectsOf(streamId, type, data)
+  }
+
+  /**
+   * @param common Metadata of all events of an append.
+   * @param keys Those of the event's subjects.
+   * @throws AegisError `EVENT_INVALID`
+   */
+  encode(
+    streamId: string,
+    event: EventInput,
+    common: Metadata | undefined,
+    keys: SubjectKeys | undefined,
+  ): EncodedEvent {
     checkEvent(event)
     const { id = randomUUID() } = event
-    const { type, data, metadata, schema } = this.#schemas.downcasts ? this.#downcast(event) : this.#plain(event)
+    const { type, data, metadata, schema } = this.#encodable(event)
     let cause: unknown
     try {
-      const text = JSON.stringify(data) as string | undefined
+      const all = common === undefined ? metadata : { ...metadata, ...common }
+      const sealed = keys && this.#protection?.seal({ streamId, id, type }, data, keys)
+      const text = JSON.stringify(sealed === undefined ? data : sealed.data) as string | undefined
       if (text !== undefined) {
-        const all = common === undefined ? metadata : { ...metadata, ...common }
         const head = `{"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}${schema === 0 ? '' : `,"schema":${schema}`}`
-        return { id, value: `${head},"data":${text}${all === undefined ? '' : `,"metadata":${JSON.stringify(all)}`}}` }
+        const body = `${head},"data":${text}${all === undefined ? '' : `,"metadata":${JSON.stringify(all)}`}`
+        if (sealed === undefined || sealed.parts.length === 0) return { id, value: `${body}}`, subjects: nobody }
+        const subjects = sealed.parts.map(({ subject }) => subject)
+        return { id, value: `${body},"private":${JSON.stringify(sealed.parts)}}`, subjects }
       }
     } catch (error) {
       cause = error
@@ -89,17 +117,27 @@ export class EventCodec {
     throw invalid(`event ${type} cannot be stored as JSON: ${reason}`, cause)
   }
 
-  /** The event in a record of the events' topic, in its newest schema. */
-  readonly decode = (record: LogRecord): StoredEvent => this.decodeOf(streamIdOf(record.key!), record)
+  /**
+   * The event in a record of the events' topic, in its newest schema.
+   * @param keys Those of its subjects, if it has private parts.
+   */
+  decode(record: LogRecord, keys?: SubjectKeys): StoredEvent {
+    return this.decodeOf(streamIdOf(record.key!), record, keys)
+  }
 
   /** As `decode`, where the stream is known. */
-  decodeOf(streamId: string, record: LogRecord): StoredEvent {
-    return this.#event(decodePayload('json', record) as StoredBody, streamId, record)
+  decodeOf(streamId: string, record: LogRecord, keys?: SubjectKeys): StoredEvent {
+    return this.#event(decodePayload('json', record) as StoredBody, streamId, record, keys)
   }
 
   /** The event that `encode` has made a text of. */
-  decodeText(text: string, streamId: string, place: Pick<LogRecord, 'version' | 'offset' | 'timestamp'>): StoredEvent {
-    return this.#event(JSON.parse(text), streamId, place)
+  decodeText(
+    text: string,
+    streamId: string,
+    place: Pick<LogRecord, 'version' | 'offset' | 'timestamp'>,
+    keys: SubjectKeys | undefined,
+  ): StoredEvent {
+    return this.#event(JSON.parse(text), streamId, place, keys)
   }
 
   /** Whether to give an event to the program. @throws AegisError `EVENT_TYPE_UNKNOWN` */
@@ -113,6 +151,10 @@ export class EventCodec {
     )
   }
 
+  #encodable(event: EventInput): Encodable {
+    return this.#schemas.downcasts ? this.#downcast(event) : this.#plain(event)
+  }
+
   #plain({ type, data, metadata }: EventInput): Encodable {
     return { type, data, metadata, schema: this.#schemas.newest(type) }
   }
@@ -122,13 +164,29 @@ export class EventCodec {
     return { ...event, schema: version }
   }
 
+  #unseal(
+    { id, type, data }: StoredBody,
+    parts: readonly SealedPart[],
+    streamId: string,
+    keys: SubjectKeys | undefined,
+  ): void {
+    const protection = this.#protection
+    unseal(data, parts, part => {
+      if (protection === undefined) return { $absent: 'sealed' }
+      if (keys === undefined) throw new Error(`the keys of event ${id} of stream ${streamId} were not fetched`)
+      return protection.open({ streamId, id, type }, part, keys) ?? { $absent: 'forgotten' }
+    })
+  }
+
   // One literal, so that all events have one shape.
   #event(
     body: StoredBody,
     streamId: string,
     { version, offset, timestamp }: Pick<LogRecord, 'version' | 'offset' | 'timestamp'>,
+    keys: SubjectKeys | undefined,
   ): StoredEvent {
     const { id } = body
+    if (body.private !== undefined) this.#unseal(body, body.private, streamId, keys)
     const {
       type,
       data,

@@ -1,7 +1,8 @@
-import type { Log, LogReader } from '@aegis/log'
+import type { Log, LogReader, LogRecord } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { StoredEvent } from './event.ts'
+import type { EventInput, StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
+import { type EventProtection, type SubjectKeys, subjectHeader } from './event-protection.ts'
 import { InlineProjections } from './inline-projections.ts'
 import { invalid } from './invalid.ts'
 import type { PreparedAppend } from './prepare-append.ts'
@@ -12,6 +13,8 @@ import { anyStreamState, readStreamState, type StreamState } from './stream-stat
 export interface EventStoreOptions extends KnownTypes, SchemaChange {
   /** Applied in the transaction of each append. */
   projections?: readonly Projection[]
+  /** Keeps chosen fields readable only until their subject is forgotten: a `Privacy` of `@aegis/eventstore/privacy`. */
+  privacy?: { protect(log: Log): EventProtection }
 }
 
 // The parts of this package that are imported by themselves work on what is inside of a store.
@@ -42,14 +45,17 @@ export class EventLog {
   readonly log: Log
   readonly codec: EventCodec
   readonly projections: InlineProjections
+  readonly protection: EventProtection | undefined
   /** What stands on the store and ends with it. */
   readonly dependents = new Set<{ close(): Promise<void> }>()
+  readonly #keys = new WeakMap<LogRecord, SubjectKeys>()
   #ready: Promise<void> | undefined
   #closed = false
 
   constructor(log: Log, options: EventStoreOptions) {
     this.log = log
-    this.codec = new EventCodec(new Schemas(options), options)
+    this.protection = options.privacy?.protect(log)
+    this.codec = new EventCodec(new Schemas(options), options, this.protection)
     this.projections = new InlineProjections(options.projections ?? [])
   }
 
@@ -95,7 +101,8 @@ export class EventLog {
     options: { from: number; limit?: number },
   ): Promise<HistoryPage> {
     const records = await reader.history(eventsTopic, key, options)
-    const decoded = records.map(record => this.codec.decodeOf(streamId, record))
+    await this.fetchKeys(records)
+    const decoded = records.map(record => this.codec.decodeOf(streamId, record, this.#keysOf(record)))
     const first = records[0]?.version ?? options.from
     return {
       events: decoded.filter(event => this.codec.takes(event)),
@@ -106,10 +113,38 @@ export class EventLog {
   }
 
   /** The events of an append as they will be read, if its first has this version; their position is not known: -1. */
-  stored({ streamId, records }: PreparedAppend, first: number, timestamp: number): StoredEvent[] {
+  stored({ streamId, records, keys }: PreparedAppend, first: number, timestamp: number): StoredEvent[] {
     return records.map(({ value }, at) =>
-      this.codec.decodeText(value, streamId, { version: first + at, offset: -1, timestamp }),
+      this.codec.decodeText(value, streamId, { version: first + at, offset: -1, timestamp }, keys),
     )
+  }
+
+  /** Gets ready what `decode` needs to read private parts of records. */
+  fetchKeys(records: readonly LogRecord[]): Promise<void> | undefined {
+    const { protection } = this
+    if (protection === undefined) return undefined
+    const subjects = new Map<LogRecord, string[]>()
+    for (const record of records) {
+      const named = record.headers.filter(({ key }) => key === subjectHeader)
+      if (named.length > 0)
+        subjects.set(
+          record,
+          named.map(({ value }) => Buffer.from(value!).toString()),
+        )
+    }
+    return subjects.size === 0 ? undefined : this.#fetchKeys(protection, subjects)
+  }
+
+  /** The event in a record. Of one with private parts the keys must have been fetched. */
+  decode(record: LogRecord): StoredEvent {
+    return this.codec.decode(record, this.#keysOf(record))
+  }
+
+  /** The keys that events need to be appended, made where there are none; `undefined` when nothing is private. */
+  keysFor(streamId: string, events: readonly EventInput[]): Promise<SubjectKeys> | undefined {
+    if (this.protection === undefined) return undefined
+    const subjects = new Set(events.flatMap(event => this.codec.subjectsOf(streamId, event)))
+    return subjects.size === 0 ? undefined : this.protection.keysFor(streamId, [...subjects])
   }
 
   /** Costs nothing as long as no stream has a state. */
@@ -120,6 +155,15 @@ export class EventLog {
   /** From now on states are looked for. */
   expectStreamStates(): void {
     logsWithStreamStates.add(this.log)
+  }
+
+  #keysOf(record: LogRecord): SubjectKeys | undefined {
+    return this.protection === undefined ? undefined : this.#keys.get(record)
+  }
+
+  async #fetchKeys(protection: EventProtection, subjects: ReadonlyMap<LogRecord, readonly string[]>): Promise<void> {
+    const keys = await protection.keysOf(new Set([...subjects.values()].flat()))
+    for (const record of subjects.keys()) this.#keys.set(record, keys)
   }
 
   async #prepare(): Promise<void> {

@@ -37,7 +37,7 @@ export class EventStore implements AsyncDisposable {
 
   /** Opens a log and owns it. */
   static async open(options: OpenLogOptions & EventStoreOptions): Promise<EventStore> {
-    const { upcasters, downcasters, projections, types, unknownTypes, ...logOptions } = options
+    const { upcasters, downcasters, projections, types, unknownTypes, privacy, ...logOptions } = options
     const store = new EventStore(await openLog(logOptions), options)
     store.#owned = true
     return store
@@ -53,7 +53,7 @@ export class EventStore implements AsyncDisposable {
     events: EventInput | readonly EventInput[],
     options: AppendEventsOptions = {},
   ): Promise<AppendEventsResult> {
-    const prepared = prepareAppend(this.#events, streamId, events, options)
+    const prepared = await prepareAppend(this.#events, streamId, events, options)
     await this.#events.prepare()
     return append(this.#events, prepared)
   }

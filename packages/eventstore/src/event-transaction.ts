@@ -22,7 +22,7 @@ export class EventTransaction {
     events: EventInput | readonly EventInput[],
     options: AppendEventsOptions = {},
   ): Promise<AppendEventsReceipt> {
-    const prepared = prepareAppend(this.#events, streamId, events, options)
+    const prepared = await prepareAppend(this.#events, streamId, events, options)
     await this.#events.prepare()
     return appendWithin(this.#events, this.#tx, prepared)
   }

@@ -1,7 +1,8 @@
-import type { OutgoingRecord } from '@aegis/log'
+import type { Header, OutgoingRecord } from '@aegis/log'
 import type { EventInput, Metadata } from './event.ts'
 import { checkMetadata } from './event-codec.ts'
 import type { EventLog } from './event-log.ts'
+import { type SubjectKeys, subjectHeader } from './event-protection.ts'
 import { checkedExpectation, type ExpectedVersion } from './expected-version.ts'
 import { invalid } from './invalid.ts'
 import { streamKey } from './stream-id.ts'
@@ -37,18 +38,34 @@ export interface PreparedAppend {
   /** Whether the user has given the ids. */
   readonly repeatable: boolean
   readonly records: readonly (OutgoingRecord & { readonly key: Uint8Array; readonly value: string })[]
+  /** With which its private parts can be read. */
+  readonly keys: SubjectKeys | undefined
 }
 
 const isList = (events: EventInput | readonly EventInput[]): events is readonly EventInput[] => Array.isArray(events)
 
-/** @throws AegisError `EVENT_INVALID` */
+/** Not asynchronous where nothing is private. @throws AegisError `EVENT_INVALID` */
 export function prepareAppend(
+  events: EventLog,
+  streamId: string,
+  given: EventInput | readonly EventInput[],
+  options: AppendEventsOptions,
+): PreparedAppend | Promise<PreparedAppend> {
+  const key = streamKey(streamId)
+  const list = isList(given) ? given : [given]
+  const keys = events.keysFor(streamId, list)
+  if (keys === undefined) return prepare(events, streamId, key, list, options, undefined)
+  return keys.then(ready => prepare(events, streamId, key, list, options, ready))
+}
+
+function prepare(
   { codec }: EventLog,
   streamId: string,
-  events: EventInput | readonly EventInput[],
+  key: Uint8Array,
+  list: readonly EventInput[],
   { expectedVersion, correlationId, causationId, metadata }: AppendEventsOptions,
+  keys: SubjectKeys | undefined,
 ): PreparedAppend {
-  const key = streamKey(streamId)
   const expected = checkedExpectation(expectedVersion)
   checkMetadata(metadata, `an append to ${streamId}`)
   const common =
@@ -59,8 +76,7 @@ export function prepareAppend(
           ...(correlationId !== undefined && { correlationId }),
           ...(causationId !== undefined && { causationId }),
         }
-  const list = isList(events) ? events : [events]
-  const encoded = list.map(event => codec.encode(event, common))
+  const encoded = list.map(event => codec.encode(streamId, event, common, keys))
   const ids = encoded.map(({ id }) => id)
   const given = list.filter(({ id }) => id !== undefined).length
   if (given > 0 && given < list.length)
@@ -73,6 +89,11 @@ export function prepareAppend(
     expected,
     ids,
     repeatable: given > 0,
-    records: encoded.map(({ value }) => ({ key, value })),
+    records: encoded.map(({ value, subjects }) =>
+      subjects.length === 0 ? { key, value } : { key, value, headers: subjects.map(headerOf) },
+    ),
+    keys,
   }
 }
+
+const headerOf = (subject: string): Header => ({ key: subjectHeader, value: Buffer.from(subject) })

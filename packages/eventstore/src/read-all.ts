@@ -37,10 +37,11 @@ export async function* readAll(
   const pages = direction === 'forwards' ? forwards(events, low, end) : backwards(events, low, end)
   let left = limit
   for await (const records of pages) {
+    await events.fetchKeys(records)
     for (const record of records) {
       if (left === 0) return
       if (!filter.record(record)) continue
-      const event = codec.decode(record)
+      const event = events.decode(record)
       if (!filter.event(event) || !codec.takes(event)) continue
       left--
       yield event

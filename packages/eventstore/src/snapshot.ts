@@ -1,7 +1,9 @@
 import { type LogReader, parseSize, type Transaction, type Untyped } from '@aegis/log'
 import { eventsTopic } from './event-codec.ts'
 import type { EventLog } from './event-log.ts'
+import type { SealedText, SubjectKeys } from './event-protection.ts'
 import { invalid } from './invalid.ts'
+import { streamIdOf } from './stream-id.ts'
 
 /**
  * When the state of a stream is kept beside its events, so that only the events after it are read. A snapshot is written
@@ -79,10 +81,20 @@ export class Snapshots<State> {
   }
 
   /** The newest, if it was made by this code. */
-  async read({ log }: EventLog, reader: LogReader, streamKey: Uint8Array): Promise<Snapshot<State> | undefined> {
+  async read(
+    { log, protection }: EventLog,
+    reader: LogReader,
+    streamKey: Uint8Array,
+  ): Promise<Snapshot<State> | undefined> {
     const value = await reader.getState(space, this.#key(streamKey))
     if (value === undefined) return undefined
-    const { schema, incarnation, version, state }: Stored = JSON.parse(Buffer.from(value).toString('utf8'))
+    let stored: Stored | SealedText = JSON.parse(Buffer.from(value).toString('utf8'))
+    if ('sealed' in stored) {
+      const text = await protection?.openText(streamIdOf(streamKey), stored)
+      if (text === undefined) return undefined
+      stored = JSON.parse(text) as Stored
+    }
+    const { schema, incarnation, version, state } = stored
     if (schema !== this.#schema || incarnation !== log.topic(eventsTopic).incarnation) return undefined
     return { state: this.#codec.read(state), version }
   }
@@ -92,10 +104,19 @@ export class Snapshots<State> {
     return events >= this.#every || bytes >= this.#bytes
   }
 
-  write({ log }: EventLog, tx: Transaction, streamKey: Uint8Array, { state, version }: Snapshot<State>): void {
+  /** @param keys Those of all subjects that the state may tell of: when one is forgotten, so is the snapshot. */
+  write(
+    { log, protection }: EventLog,
+    tx: Transaction,
+    streamKey: Uint8Array,
+    { state, version }: Snapshot<State>,
+    keys: SubjectKeys | undefined,
+  ): void {
     const { incarnation } = log.topic(eventsTopic)
     const stored: Stored = { schema: this.#schema, incarnation, version, state: this.#codec.write(state) }
-    const value = Buffer.from(JSON.stringify(stored))
+    const text = JSON.stringify(stored)
+    const sealed = keys && keys.size > 0 && protection?.sealText(streamIdOf(streamKey), text, keys)
+    const value = Buffer.from(sealed ? JSON.stringify(sealed) : text)
     if (value.length <= Math.min(maxBytes, log.capabilities.maxMessageSize))
       tx.putState(space, this.#key(streamKey), value)
   }

@@ -1,4 +1,4 @@
-import { type Delivered, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type Decode, type Delivered, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import { eventFilter } from './event-filter.ts'
@@ -22,35 +22,36 @@ export type EventSubscription<E extends EventInput = EventInput> = Subscription<
 
 /** Follows the events of the streams of a pattern. What the filter leaves out is acknowledged. */
 export function subscribeToEvents<E extends EventInput>(
-  { log, codec }: EventLog,
+  events: EventLog,
   streams: string,
   { types, from = 'earliest', ...options }: SubscribeEventsOptions<E>,
 ): Promise<EventSubscription<E>> {
+  const { log, codec, protection } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
-  return Subscription.open<DeliveredEvent<E>>(
-    log,
-    eventsTopic,
-    (record, { attempts, ack, nack }) => {
-      if (!filter.record(record)) return undefined
-      const event = codec.decode(record)
-      if (!filter.event(event) || !codec.takes(event)) return undefined
-      const { id, type, streamId, version, position, timestamp, data, metadata } = event
-      // Written out: a spread costs as much as decoding.
-      const delivered: DeliveredEvent = {
-        id,
-        type,
-        streamId,
-        version,
-        position,
-        timestamp,
-        data,
-        metadata,
-        attempts,
-        ack,
-        nack,
-      }
-      return delivered as DeliveredEvent<E>
-    },
-    { ...options, from: typeof from === 'object' && 'position' in from ? { offset: from.position } : from },
-  )
+  const decode: Decode<DeliveredEvent<E>> = (record, { attempts, ack, nack }) => {
+    if (!filter.record(record)) return undefined
+    const event = events.decode(record)
+    if (!filter.event(event) || !codec.takes(event)) return undefined
+    const { id, type, streamId, version, position, timestamp, data, metadata } = event
+    // Written out: a spread costs as much as decoding.
+    const delivered: DeliveredEvent = {
+      id,
+      type,
+      streamId,
+      version,
+      position,
+      timestamp,
+      data,
+      metadata,
+      attempts,
+      ack,
+      nack,
+    }
+    return delivered as DeliveredEvent<E>
+  }
+  if (protection !== undefined) decode.prepare = records => events.fetchKeys(records.filter(filter.record))
+  return Subscription.open<DeliveredEvent<E>>(log, eventsTopic, decode, {
+    ...options,
+    from: typeof from === 'object' && 'position' in from ? { offset: from.position } : from,
+  })
 }

@@ -28,7 +28,11 @@ export const delivered: unique symbol = Symbol('delivered')
  * Makes an item of a record; `undefined`: the record is not for this subscriber, and counts as acknowledged. Throwing:
  * it cannot be read; in a group it goes to the dead letters.
  */
-export type Decode<Item> = (record: LogRecord, delivered: Delivered) => Item | undefined
+export interface Decode<Item> {
+  (record: LogRecord, delivered: Delivered): Item | undefined
+  /** Called and awaited with each page of records that is fetched, for what decoding needs and cannot wait for. */
+  prepare?(records: readonly LogRecord[]): Promise<void> | undefined
+}
 
 /** What becomes of a delivery; said by the user. */
 export interface Settling {

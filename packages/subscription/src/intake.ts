@@ -214,6 +214,8 @@ export class Intake implements Feed, Source {
           this.#log.topic(this.topic)
           throw new AegisError('TOPIC_UNKNOWN', `topic ${this.topic} was deleted`)
         }
+        await this.#settings.prepare?.(page.records)
+        if (this.#closed || this.#follower !== follower) return
         await this.#receive(page)
       }
     } catch (error) {

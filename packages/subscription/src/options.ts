@@ -1,4 +1,4 @@
-import { parseDuration, parseSize } from '@aegis/log'
+import { type LogRecord, parseDuration, parseSize } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { SeekTo } from './feed.ts'
 
@@ -69,6 +69,8 @@ export interface Settings {
   readonly backoff: (attempts: number) => number
   readonly onError: 'throw' | 'skip'
   readonly signal: AbortSignal | undefined
+  /** As that of `Decode`. */
+  readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
 }
 
 const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([

@@ -64,7 +64,8 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     around?: Around<Item>,
   ): Promise<Subscription<Item>> {
     const names = typeof topics === 'string' ? [topics] : [...new Set(topics)]
-    const settings = checkOptions(names.join(', '), options)
+    const { prepare } = decode
+    const settings = { ...checkOptions(names.join(', '), options), ...(prepare && { prepare }) }
     const { signal } = settings
     signal?.throwIfAborted()
     const subscription = new Subscription(

@@ -198,6 +198,7 @@ export class EventProcessor {
   async #take(records: readonly LogRecord[], next: number): Promise<void> {
     const { filter } = this.#work
     const wanted = records.filter(record => filter.record(record))
+    await this.#events.fetchKeys(wanted)
     for (let at = 0; at < wanted.length && !this.#stopping.signal.aborted; ) {
       const batch = wanted.slice(at, at + this.#batch)
       const following = wanted[at + batch.length]
@@ -218,8 +219,8 @@ export class EventProcessor {
       const went = await this.#commit(next, 0, async tx => {
         for (const [at, record] of batch.entries()) {
           failing = at
-          const event = this.#events.codec.decode(record)
-          if (this.#work.filter.event(event)) await this.#work.handle(event, tx)
+          const event = this.#events.decode(record)
+          if (this.#work.filter.event(event) && this.#events.codec.takes(event)) await this.#work.handle(event, tx)
         }
         failing = -1
       })

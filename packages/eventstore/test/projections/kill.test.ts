@@ -52,4 +52,4 @@ it('killed at any moment, between builds too: each event is in the model once', 
     expect(events.length).toBeGreaterThan(0)
     expect(await model.get(streamId)).toBe(events.reduce((sum, { data }) => sum + data, 0))
   }
-})
+}, 60_000)

@@ -57,4 +57,4 @@ it('killed at any moment: each event and each timer was reacted to once', async 
   expect(await all('reminders')).toEqual(expected)
   const states = await Promise.all(['in-0', 'in-1'].map(id => runner.instance<number>('echo', id)))
   expect(states.reduce((sum, instance) => sum + instance!.state!, 0)).toBe(inputs.length)
-})
+}, 60_000)
