@@ -28,6 +28,7 @@ export function acknowledge(tx: Transaction, item: object): void {
   const deliveries = partitions.get(partition)
   if (deliveries !== undefined) {
     deliveries.push(delivery)
+    partition.retries?.stage(tx, [delivery])
     return
   }
   const first = [delivery]

@@ -2,6 +2,7 @@ import type { CommittedPosition, Transaction } from '@aegis/log'
 import type { Delivery } from './delivery.ts'
 import { PartitionWindow } from './partition-window.ts'
 import { ReadyQueue } from './ready-queue.ts'
+import type { RetryQueue } from './retry-queue.ts'
 
 /** What gives out the records of a topic, and takes back what became of them. */
 export interface Source {
@@ -12,6 +13,8 @@ export interface Source {
   redeliver(delivery: Delivery, delay: number): void
   /** To be called when something of a partition was acknowledged or postponed. */
   touched(partition: AssignedPartition): void
+  /** Acknowledges deliveries of one partition and puts them into the retry queue until `due`, in one commit. */
+  putAside(deliveries: readonly Delivery[], due: number | ((delivery: Delivery) => number)): Promise<void>
   /** Adds the acknowledgement of deliveries of a partition to a transaction; they may still be added to until it commits. */
   stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void
 }
@@ -24,6 +27,8 @@ export class AssignedPartition {
   readonly tracked: boolean
   readonly window: PartitionWindow
   readonly ready = new ReadyQueue()
+  /** What the group has put aside of it. */
+  retries: RetryQueue | undefined = undefined
   /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
   released = false
   /** Fetching waits until the window is smaller. */
@@ -34,5 +39,10 @@ export class AssignedPartition {
     this.partition = partition
     this.tracked = tracked
     this.window = new PartitionWindow(position, tracked)
+  }
+
+  /** Whether there is something to commit. */
+  get dirty(): boolean {
+    return !this.released && (this.window.dirty || this.retries?.dirty === true)
   }
 }

@@ -36,7 +36,7 @@ export class Committer {
 
   /** Commits what is acknowledged of the partitions; resolves when it is durable. */
   async commit(partitions: Iterable<AssignedPartition>): Promise<void> {
-    const dirty = [...partitions].filter(({ window, released }) => window.dirty && !released)
+    const dirty = [...partitions].filter(partition => partition.dirty)
     await Promise.all(
       dirty.map(partition =>
         this.#log
@@ -73,6 +73,7 @@ export class Committer {
       refused: () => window.withdraw(deliveries),
     })
     tx.onCommit(() => window.confirm(deliveries))
+    partition.retries?.stage(tx, deliveries)
   }
 
   /** Nothing is committed in the background until something is touched again. */

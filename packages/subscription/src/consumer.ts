@@ -6,13 +6,16 @@ import type { Decode, Delivery, NackOptions, Settling } from './delivery.ts'
 import type { Feeds } from './feeds.ts'
 import { duration, type Settings } from './options.ts'
 
+/** What is to be tried again later than this is put aside, in milliseconds: it would keep its window from moving on. */
+const longestInWindow = 30_000
+
 /** Makes items of deliveries and says what becomes of them: acknowledged, tried again, or put to the dead letters. */
 export class Consumer<Item> implements Settling {
   readonly log: Log
   readonly settings: Settings
   readonly feeds: Feeds
   readonly #decode: Decode<Item>
-  readonly #burials = new Set<Promise<void>>()
+  readonly #unsettled = new Set<Promise<void>>()
 
   constructor(log: Log, decode: Decode<Item>, settings: Settings, feeds: Feeds) {
     this.feeds = feeds
@@ -39,7 +42,7 @@ export class Consumer<Item> implements Settling {
       this.#unreadable(delivery, error)
       return undefined
     }
-    if (item === undefined) this.settle(delivery)
+    if (item === undefined) delivery.settle()
     else if (groupId !== undefined && typeof item === 'object' && item !== null) remember(item, delivery)
     return item
   }
@@ -51,14 +54,7 @@ export class Consumer<Item> implements Settling {
         'under exactly-once a transaction acknowledges: that of run(handler), or acknowledge(tx, item)',
       )
     }
-    this.settle(delivery)
-  }
-
-  /** Acknowledges, however the subscription delivers. */
-  settle({ partition, slot }: Delivery): void {
-    if (partition.released) return
-    partition.window.acknowledge(slot)
-    partition.source.touched(partition)
+    delivery.settle()
   }
 
   refuse(delivery: Delivery, { delay, reason = 'refused' }: NackOptions): void {
@@ -68,34 +64,46 @@ export class Consumer<Item> implements Settling {
       delivery.refusal = { reason, ...(asked !== undefined && { delay: asked }) }
       return
     }
-    const wait = this.failed(delivery, reason, asked)
-    if (wait === undefined) return
     delivery.refused = true
-    delivery.partition.source.redeliver(delivery, wait)
+    const wait = this.failed(delivery, reason, { delay: asked })
+    if (wait !== undefined) delivery.partition.source.redeliver(delivery, wait)
   }
 
-  /** How long to wait until the next attempt, in milliseconds; `undefined` when there is none. */
-  failed(delivery: Delivery, reason: unknown, delay?: number): number | undefined {
+  /**
+   * How long to wait until the next attempt, in milliseconds; `undefined` when it is not made here: it is dead, or in the
+   * retry queue. `delay` was asked for; without it the message is put aside only if it is not `ordered`, for then those
+   * behind it have to wait as well.
+   */
+  failed(
+    delivery: Delivery,
+    reason: unknown,
+    { delay, ordered = false }: { readonly delay?: number | undefined; readonly ordered?: boolean } = {},
+  ): number | undefined {
     const { partition, slot, attempts } = delivery
     if (attempts >= this.settings.maxAttempts || this.settings.delivery === 'at-most-once') {
       this.#exhausted(delivery, reason)
       return undefined
     }
     const wait = delay ?? this.settings.backoff(attempts)
+    this.#report({ type: 'retried', delay: wait }, delivery, reason)
+    const aside = wait > longestInWindow && (delay !== undefined || !ordered)
+    if (partition.retries !== undefined && (delivery.retry !== undefined || aside)) {
+      this.#settling(delivery, partition.source.putAside([delivery], this.log.now() + wait))
+      return undefined
+    }
     if (wait > 0) partition.window.postpone(slot, this.log.now() + wait)
     partition.source.touched(partition)
-    this.#report({ type: 'retried', delay: wait }, delivery, reason)
     return wait
   }
 
   /** As `failed`, when the handler of `run` has said so with `nack()`. */
-  failedBy(delivery: Delivery, { reason, delay }: NackOptions): number | undefined {
-    return this.failed(delivery, reason, delay === undefined ? undefined : duration('delay', delay))
+  failedBy(delivery: Delivery, { reason, delay }: NackOptions, ordered: boolean): number | undefined {
+    return this.failed(delivery, reason, { ordered, ...(delay !== undefined && { delay: duration('delay', delay) }) })
   }
 
-  /** Resolves when all dead letters on their way are durable. */
-  async buried(): Promise<void> {
-    await Promise.all(this.#burials)
+  /** Resolves when everything on its way to the dead letters or the retry queue is durable. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#unsettled)
   }
 
   #exhausted(delivery: Delivery, reason: unknown): void {
@@ -122,13 +130,22 @@ export class Consumer<Item> implements Settling {
 
   #bury(delivery: Delivery, groupId: string, reason: unknown): void {
     const burial = bury(this.log, delivery, groupId, reason)
-      .then(() => this.#report({ type: 'dead-lettered' }, delivery, reason))
+    this.#settling(
+      delivery,
+      burial.then(() => this.#report({ type: 'dead-lettered' }, delivery, reason)),
+    )
+  }
+
+  #settling(delivery: Delivery, work: Promise<void>): void {
+    // Whatever else is said of it comes too late.
+    delivery.refused = true
+    const settled = work
       .catch((error: unknown) => {
         // Another member has the partition, and will find the message as bad as we did.
         if (!AegisError.is(error, 'GENERATION_FENCED')) this.feeds.fail(error)
       })
-      .finally(() => this.#burials.delete(burial))
-    this.#burials.add(burial)
+      .finally(() => this.#unsettled.delete(settled))
+    this.#unsettled.add(settled)
   }
 
   #report(

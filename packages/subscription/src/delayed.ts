@@ -1,3 +1,4 @@
+import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
 
 /** Deliveries that wait for their time. */
@@ -20,6 +21,16 @@ export class Delayed {
       Math.min(delay, 2_147_483_647),
     )
     this.#timers.set(delivery, timer)
+  }
+
+  /** Gives up waiting for those of a partition. */
+  remove(partition: AssignedPartition): Delivery[] {
+    const removed = [...this.#timers.keys()].filter(delivery => delivery.partition === partition)
+    for (const delivery of removed) {
+      clearTimeout(this.#timers.get(delivery))
+      this.#timers.delete(delivery)
+    }
+    return removed
   }
 
   clear(): void {

@@ -57,12 +57,23 @@ export class Delivery implements Delivered {
   inRun = false
   /** Who has it: known when it is handed over. */
   settling: Settling | undefined = undefined
+  /** It comes from the retry queue: the key of its row, and the attempts, this one included. */
+  readonly retry: { readonly key: Uint8Array; readonly attempts: number } | undefined
+  /** From the retry queue and acknowledged. */
+  #done = false
 
-  constructor(record: LogRecord, partition: AssignedPartition, slot: number, bytes: number) {
+  constructor(
+    record: LogRecord,
+    partition: AssignedPartition,
+    slot: number,
+    bytes: number,
+    retry?: { readonly key: Uint8Array; readonly attempts: number },
+  ) {
     this.record = record
     this.partition = partition
     this.slot = slot
     this.bytes = bytes
+    this.retry = retry
   }
 
   // Functions that can be taken off it, made when they are asked for: most deliveries ask for one at most.
@@ -76,7 +87,19 @@ export class Delivery implements Delivered {
 
   /** Whether there is still something to be done with it here. */
   get open(): boolean {
-    return !this.partition.released && !this.partition.window.isAcknowledged(this.slot)
+    if (this.partition.released) return false
+    return this.retry === undefined ? !this.partition.window.isAcknowledged(this.slot) : !this.#done
+  }
+
+  /** It is done with; committed with the next position of its partition. */
+  settle(): void {
+    if (this.partition.released) return
+    if (this.retry === undefined) this.partition.window.acknowledge(this.slot)
+    else if (!this.#done) {
+      this.#done = true
+      this.partition.retries?.done(this)
+    }
+    this.partition.source.touched(this.partition)
   }
 
   /** One more delivery begins. */
@@ -84,6 +107,6 @@ export class Delivery implements Delivered {
     this.settling = settling
     this.refused = false
     this.refusal = undefined
-    this.attempts = Math.max(this.attempts + 1, this.partition.window.deliver(this.slot))
+    this.attempts = this.retry?.attempts ?? Math.max(this.attempts + 1, this.partition.window.deliver(this.slot))
   }
 }

@@ -3,5 +3,6 @@ export { type Decode, type Delivered, delivered, type NackOptions } from './deli
 export type { SubscriptionErrorCode } from './errors.ts'
 export type { SeekTo, TopicLag } from './feed.ts'
 export type { Backoff, Delivery, RunOptions, SubscriptionOptions } from './options.ts'
+export { type RedriveOptions, redrive } from './redrive.ts'
 export type { SubscriptionStatus } from './status.ts'
 export { type Around, type Handler, Subscription } from './subscription.ts'

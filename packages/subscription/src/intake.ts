@@ -7,6 +7,8 @@ import { Delivery } from './delivery.ts'
 import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
 import { invalid, type Settings } from './options.ts'
 import { Progress } from './progress.ts'
+import { RetryQueue } from './retry-queue.ts'
+import { retrySpace } from './retry-rows.ts'
 
 type Page = ReadResult & { readonly partition: number }
 
@@ -122,6 +124,7 @@ export class Intake implements Feed, Source {
       const { partition } = from
       if (this.#partitions.get(partition) !== from) continue
       // First, so that no commit of what was acknowledged before comes after that of the new position.
+      await from.retries?.close()
       from.released = true
       this.#drop([from])
       if (groupId !== undefined && !(await this.#commitOffset(partition, offset))) continue
@@ -135,6 +138,19 @@ export class Intake implements Feed, Source {
     const { topic } = this
     if (groupId === undefined) return invalid(`lag of ${topic} is that of a group: subscribe with a groupId`)
     return (await this.#log.lag(groupId, topic)).map(lag => ({ topic, ...lag }))
+  }
+
+  async putAside(deliveries: readonly Delivery[], due: number | ((delivery: Delivery) => number)): Promise<void> {
+    const partition = deliveries[0]?.partition
+    if (partition === undefined) return
+    await this.#log.transaction(tx => {
+      // First, for it deletes the rows that they may come from.
+      this.stage(tx, partition, deliveries)
+      for (const delivery of deliveries) {
+        partition.retries?.put(tx, delivery, typeof due === 'number' ? due : due(delivery))
+      }
+    })
+    this.touched(partition)
   }
 
   async commit(): Promise<void> {
@@ -152,7 +168,9 @@ export class Intake implements Feed, Source {
   async leave(): Promise<void> {
     this.stop()
     try {
-      await this.#returnUndelivered([...this.#partitions.values()])
+      const partitions = [...this.#partitions.values()]
+      await this.#returnUndelivered(partitions)
+      await Promise.all(partitions.map(({ retries }) => retries?.close()))
       await this.commit()
     } finally {
       this.#committer?.stop()
@@ -239,8 +257,10 @@ export class Intake implements Feed, Source {
       if (slot === undefined) continue
       const delivery = new Delivery(record, partition, slot, each)
       const due = window.dueAt(slot)
-      if (due > now) this.#delayed.add(delivery, due - now)
-      else deliveries.push(delivery)
+      if (due > now) {
+        delivery.attempts = window.deliveries(slot)
+        this.#delayed.add(delivery, due - now)
+      } else deliveries.push(delivery)
     }
     if (this.#settings.delivery === 'at-most-once') {
       this.#demanded = false
@@ -252,6 +272,11 @@ export class Intake implements Feed, Source {
     if (!partition.tracked || !window.full(this.#settings.maxPollRecords)) return
     partition.full = true
     this.#follow()
+    // What only waits for its time is not to keep it from moving on.
+    const waiting = this.#delayed.remove(partition)
+    this.putAside(waiting, ({ slot }) => window.dueAt(slot)).catch((error: unknown) => {
+      if (!AegisError.is(error, 'GENERATION_FENCED')) this.#taker.fail(error)
+    })
   }
 
   async #revoke(revoked: readonly number[]): Promise<void> {
@@ -263,6 +288,7 @@ export class Intake implements Feed, Source {
     this.#taker.report({ type: 'revoked', topic: this.topic, partitions: partitions.map(({ partition }) => partition) })
     try {
       await undelivered
+      await Promise.all(partitions.map(({ retries }) => retries?.close()))
       await this.#committer?.commit(partitions)
     } finally {
       for (const partition of partitions) partition.released = true
@@ -292,6 +318,13 @@ export class Intake implements Feed, Source {
   #add(number: number, position: CommittedPosition): AssignedPartition {
     const tracked = this.grouped && this.#settings.delivery !== 'at-most-once'
     const partition = new AssignedPartition(this, number, position, tracked)
+    const { groupId } = this.#settings
+    if (tracked && groupId !== undefined) {
+      const space = retrySpace(this.#log.topic(this.topic), groupId)
+      const deliver = (delivery: Delivery): void => this.redeliver(delivery, 0)
+      partition.retries = new RetryQueue(this.#log, space, partition, deliver, error => this.#taker.fail(error))
+      partition.retries.wake()
+    }
     this.#partitions.set(number, partition)
     this.#turn.push(partition)
     return partition

@@ -29,7 +29,7 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
     if (this.#waiting !== undefined) return this.#after(this.#waiting, () => this.next())
     try {
       if (this.#handedOver !== undefined) {
-        this.#consumer.settle(this.#handedOver)
+        this.#handedOver.settle()
         this.#handedOver = undefined
       }
       const item = this.#take()

@@ -47,6 +47,11 @@ export class Lanes {
     return undefined
   }
 
+  /** Whether others have to wait for the delivery. */
+  hold(delivery: Delivery): boolean {
+    return this.#nameOf(delivery) !== undefined
+  }
+
   /** Whether nothing is at work that others would have to wait for. */
   get free(): boolean {
     return this.#busy.size === 0

@@ -100,6 +100,11 @@ export class PartitionWindow {
     if (this.#tracked && !this.#isDone(index)) this.#set(index, Math.max(0, this.#deliveries[index]! - 1), 0)
   }
 
+  /** Deliveries so far. */
+  deliveries(slot: number): number {
+    return this.#tracked ? Math.max(0, this.#deliveries[slot - this.#base] ?? 0) : 0
+  }
+
   /** Milliseconds since the epoch before which the record is not delivered again; 0 when it is due. */
   dueAt(slot: number): number {
     return this.#due[slot - this.#base] ?? 0

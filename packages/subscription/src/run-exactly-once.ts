@@ -134,7 +134,9 @@ async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Ite
 }
 
 const failed = <Item>(consumer: Consumer<Item>, delivery: Delivery, error: unknown): number | undefined =>
-  error instanceof Refused ? consumer.failedBy(delivery, error.refusal) : consumer.failed(delivery, error)
+  error instanceof Refused
+    ? consumer.failedBy(delivery, error.refusal, true)
+    : consumer.failed(delivery, error, { ordered: true })
 
 /** Another member has the partition: nothing of the transaction has happened, and it is handled there. */
 const isOver = (error: unknown, delivery: Delivery): boolean =>

@@ -174,7 +174,7 @@ export class OrderedRun<Item> {
       this.#failed(delivery, undefined)
       return
     }
-    this.#consumer.settle(delivery)
+    delivery.settle()
     this.#leave(delivery)
   }
 
@@ -197,7 +197,10 @@ export class OrderedRun<Item> {
 
   #waitAfter(delivery: Delivery, error: unknown): number | undefined {
     const { refusal } = delivery
-    return refusal === undefined ? this.#consumer.failed(delivery, error) : this.#consumer.failedBy(delivery, refusal)
+    const ordered = this.#lanes.hold(delivery)
+    return refusal === undefined
+      ? this.#consumer.failed(delivery, error, { ordered })
+      : this.#consumer.failedBy(delivery, refusal, ordered)
   }
 
   #leave(delivery: Delivery): void {

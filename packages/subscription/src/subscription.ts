@@ -256,7 +256,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     feeds.stop()
     try {
       await this.#running
-      await this.#consumer.buried()
+      await this.#consumer.settled()
       await feeds.leave()
     } finally {
       clearInterval(this.#keepAlive)
