@@ -19,10 +19,11 @@ export async function readmeExample(packageDir) {
  * and returns what it prints.
  *
  * @param {string} packageDir
+ * @param {Record<string, string>} [env] what the example finds in its environment besides
  * @returns {Promise<string>}
  */
-export async function runReadmeExample(packageDir) {
-  return run(packageDir, await readmeExample(packageDir))
+export async function runReadmeExample(packageDir, env = {}) {
+  return run(packageDir, await readmeExample(packageDir), env)
 }
 
 /**
@@ -44,12 +45,17 @@ export async function runDocument(packageDir, file) {
 /**
  * @param {string} packageDir
  * @param {string} program
+ * @param {Record<string, string>} [env]
  */
-async function run(packageDir, program) {
+async function run(packageDir, program, env = {}) {
   const dir = await mkdtemp(join(packageDir, 'dist', 'readme-'))
   try {
     await writeFile(join(dir, 'example.mjs'), program)
-    return execFileSync(process.execPath, ['example.mjs'], { cwd: dir, encoding: 'utf8' }).trim()
+    return execFileSync(process.execPath, ['example.mjs'], {
+      cwd: dir,
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+    }).trim()
   } finally {
     await rm(dir, { recursive: true, force: true })
   }

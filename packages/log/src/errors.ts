@@ -4,6 +4,8 @@ export type LogErrorCode =
   | 'LOG_INVALID'
   /** Used after `close()`. */
   | 'LOG_CLOSED'
+  /** This log cannot do it; its `capabilities` say so. */
+  | 'NOT_SUPPORTED'
   /** No topic has this name. */
   | 'TOPIC_UNKNOWN'
   /** A topic of this name exists with other settings. */

@@ -254,6 +254,11 @@ export interface FollowOptions {
 export interface JoinOptions {
   groupId: string
   topic: string
+  /**
+   * How long the member may show no sign of life before the others of its group take its partitions: milliseconds or
+   * `'30s'`, the default. Between processes only: members of one process share its event loop.
+   */
+  sessionTimeout?: number | string
   /** Called when the member's partitions change: `revoked` are gone when it resolves, `assigned` are new. */
   onAssignment(change: { assigned: readonly number[]; revoked: readonly number[] }): Promise<void>
 }
@@ -270,7 +275,10 @@ export interface GroupMember {
 }
 
 export interface Capabilities {
-  /** Transactions over topics, key spaces and group positions. */
+  /**
+   * Transactions over topics, key spaces and group positions; otherwise refused with `NOT_SUPPORTED`, and an append to several
+   * partitions or keys may be stored in part.
+   */
   readonly transactions: boolean
   /** Whether lag is a count or a guess. */
   readonly lag: 'exact' | 'approximate'
@@ -278,6 +286,8 @@ export interface Capabilities {
   readonly maxReplicationFactor: number
   /** Largest `maxMessageSize` that a topic can have, in bytes. */
   readonly maxMessageSize: number
+  /** Whether `retention` can limit the bytes of a partition; otherwise it is refused with `NOT_SUPPORTED`. */
+  readonly retentionBytes: boolean
 }
 
 /** A durable partitioned log: the narrow waist that everything in Aegis stands on. */
@@ -309,7 +319,8 @@ export interface Log extends LogReader {
   describeTopic(name: string): Promise<TopicDetails>
   listTopics(): Promise<TopicDescription[]>
   /**
-   * Resolves when the records have reached the log's durability; records of one call become visible together.
+   * Resolves when the records have reached the log's durability; records of one call become visible together. The records
+   * of a partition, or of a key, are in the order of the calls; those of different ones if the first call was awaited.
    * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`
    */
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Promise<Receipt>

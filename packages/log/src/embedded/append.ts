@@ -42,8 +42,13 @@ function checkPart(part: 'key' | 'value', bytes: unknown, topic: string): void {
   )
 }
 
+/** What of a topic limits its records. */
+interface Limits {
+  readonly config: Pick<TopicState['config'], 'name' | 'maxMessageSize' | 'partitions' | 'keyed'>
+}
+
 /** The record's size, when nothing is wrong with it. */
-export function checkRecord(topic: TopicState, record: OutgoingRecord): number {
+export function checkRecord(topic: Limits, record: OutgoingRecord): number {
   const { name, maxMessageSize, partitions, keyed } = topic.config
   const { key, value, headers, partition, timestamp } = record
   checkPart('key', key ?? null, name)
@@ -85,7 +90,7 @@ const asBytes = (part: Uint8Array | string | null | undefined): Uint8Array | nul
 
 /** The records as a list, checked. */
 export function checkedRecords(
-  topic: TopicState,
+  topic: Limits,
   records: OutgoingRecord | readonly OutgoingRecord[],
 ): readonly OutgoingRecord[] {
   const list = isList(records) ? records : [records]

@@ -51,7 +51,13 @@ export interface EmbeddedLogOptions {
 
 /** The log of one process over one storage. */
 export class EmbeddedLog implements Log {
-  readonly capabilities = { transactions: true, lag: 'exact', maxReplicationFactor: 1, maxMessageSize } as const
+  readonly capabilities = {
+    transactions: true,
+    lag: 'exact',
+    maxReplicationFactor: 1,
+    maxMessageSize,
+    retentionBytes: true,
+  } as const
   readonly storage: StoredReads
   /** The storage itself, for those who copy or verify it. */
   readonly database: Storage

@@ -5,7 +5,14 @@ import type { AlterTopicOptions, TopicOptions } from '../log.ts'
 import { decodeFigures, PartitionState } from './partition-state.ts'
 import { restoredConfig } from './restored-topic.ts'
 import type { Sequencer } from './sequencer.ts'
-import { alteredTopic, checkName, checkTopic, type TopicDefaults, withDefaults } from './topic-options.ts'
+import {
+  alteredTopic,
+  checkName,
+  checkTopic,
+  type TopicDefaults,
+  type TopicSettings,
+  withDefaults,
+} from './topic-options.ts'
 import { type TopicConfig, TopicState } from './topic-state.ts'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -125,7 +132,8 @@ export class TopicCatalog {
   }
 }
 
-function checkSame(config: TopicConfig, wanted: Readonly<Partial<TopicConfig>>): void {
+/** @throws AegisError `TOPIC_EXISTS` with what differs */
+export function checkSame(config: TopicSettings, wanted: Readonly<Partial<TopicSettings>>): void {
   const shown: Readonly<Record<string, unknown>> = { ...config }
   const different = Object.entries(wanted).filter(([option, value]) => shown[option] !== value)
   if (different.length === 0) return

@@ -71,7 +71,7 @@ export function checkTopic(name: string, options: TopicOptions): TopicSettings {
 }
 
 /** The configuration with other settings; what is left out stays. */
-export function alteredTopic(config: TopicConfig, options: AlterTopicOptions): TopicConfig {
+export function alteredTopic<Config extends TopicSettings>(config: Config, options: AlterTopicOptions): Config {
   const { name, keyed } = config
   checkKnown(name, options, alterable)
   const { partitions = config.partitions, retention, maxMessageSize: size } = options
@@ -97,7 +97,7 @@ export function withDefaults(
   name: string,
   options: TopicOptions,
   { retention, maxMessageSize: size }: TopicDefaults,
-  existing: TopicConfig | undefined,
+  existing: TopicSettings | undefined,
 ): TopicOptions {
   const filled = { ...options }
   // Keyed and internal topics are state: they keep everything unless they are told.
@@ -110,7 +110,7 @@ export function withDefaults(
   return filled
 }
 
-function retentionOf({ retention, retentionBytes }: TopicConfig): Retention {
+function retentionOf({ retention, retentionBytes }: TopicSettings): Retention {
   const time = retention === null ? {} : { time: retention }
   return { ...time, ...(retentionBytes === null ? {} : { bytes: retentionBytes }) }
 }

@@ -62,12 +62,12 @@ export function reopeningTests({ describe, it: itself, expect }: LogTests): void
     it('knows what was altered and deleted', async (log, reopen) => {
       await log.createTopic('t')
       await log.createTopic('gone')
-      await log.alterTopic('t', { partitions: 3, retention: { bytes: '1GB' } })
+      await log.alterTopic('t', { partitions: 3, retention: '2d' })
       await log.deleteTopic('gone')
       const again = await reopen()
       expect(
-        (await again.listTopics()).map(({ name, partitions, retentionBytes }) => [name, partitions, retentionBytes]),
-      ).toEqual([['t', 3, 1e9]])
+        (await again.listTopics()).map(({ name, partitions, retention }) => [name, partitions, retention]),
+      ).toEqual([['t', 3, 2 * 86_400_000]])
     })
   })
 }

@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto'
+import type { GroupMember, JoinOptions } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { Positions } from '../positions.ts'
+import type { Topic } from '../topic.ts'
+import {
+  type GroupRecord,
+  released,
+  takeable,
+  taken,
+  withMember,
+  withoutMembers,
+  withPartitions,
+} from './group-record.ts'
+import { type GroupStore, groupKeys } from './group-store.ts'
+
+/** What a member needs of the log. */
+export interface MemberHost {
+  readonly store: GroupStore
+  readonly positions: Positions
+  left(member: Member): void
+}
+
+/**
+ * A member of a group whose others may be anywhere. All follow the group's record and do their part of it: give back
+ * what another is to have, take what nobody owns any more, and strike out who shows no sign of life.
+ */
+export class Member implements GroupMember {
+  readonly groupId: string
+  readonly topic: string
+  readonly memberId: string
+  readonly partitions = new Set<number>()
+  generation = 0
+  readonly #host: MemberHost
+  readonly #topic: Topic
+  readonly #onAssignment: JoinOptions['onAssignment']
+  readonly #sessionTimeout: number
+  /** When somebody was last heard of, by this process's own clock. */
+  readonly #heard = new Map<string, number>()
+  #work: Promise<void> = Promise.resolve()
+  #queued = false
+  #telling = false
+  #timer: NodeJS.Timeout | undefined
+  #lastTick = 0
+  #unwatch: () => void = () => undefined
+  #left: Promise<void> | undefined
+  #settled: { resolve(): void; reject(error: unknown): void } | undefined
+
+  constructor(host: MemberHost, topic: Topic, options: JoinOptions, sessionTimeout: number) {
+    this.#host = host
+    this.#topic = topic
+    this.groupId = options.groupId
+    this.topic = options.topic
+    this.memberId = `${options.groupId.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, 40)}-${randomBytes(6).toString('hex')}`
+    this.#onAssignment = options.onAssignment
+    this.#sessionTimeout = sessionTimeout
+  }
+
+  /** Resolves when the member has everything that it is to have. */
+  async join(): Promise<void> {
+    const { store } = this.#host
+    const settled = new Promise<void>((resolve, reject) => {
+      this.#settled = { resolve, reject }
+    })
+    await store.alive(this.#topic, this.groupId, this.memberId)
+    this.#lastTick = performance.now()
+    this.#timer = setInterval(() => void this.#tick(), Math.max(50, this.#sessionTimeout / 4))
+    this.#timer.unref()
+    const unchange = this.#topic.onChange(() => this.#soon())
+    const { signs } = groupKeys(this.#topic, this.groupId)
+    const unwatch = await store.watch(this.#topic, this.groupId, key => {
+      if (key.startsWith(`${signs}.`)) this.#heard.set(key.slice(signs.length + 1), performance.now())
+      else this.#soon()
+    })
+    this.#unwatch = () => {
+      unchange()
+      unwatch()
+    }
+    this.#soon()
+    await settled
+  }
+
+  leave(): Promise<void> {
+    return (this.#left ??= this.#leave())
+  }
+
+  async #leave(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#unwatch()
+    this.#settled?.resolve()
+    // A member may leave when it is told of its partitions: then it must not wait for itself.
+    if (!this.#telling) await this.#work
+    const { store, positions } = this.#host
+    for (const partition of this.partitions) positions.giveUp(this.#topic, this.groupId, partition)
+    this.partitions.clear()
+    this.#host.left(this)
+    if (this.#topic.deleted) return
+    await store.change(this.#topic, this.groupId, record => withoutMembers(record, new Set([this.memberId])))
+    await store.gone(this.#topic, this.groupId, this.memberId)
+  }
+
+  /** Looks at the group's record once more, after what is being done now. */
+  #soon(): void {
+    if (this.#queued || this.#left !== undefined) return
+    this.#queued = true
+    this.#work = this.#work.then(async () => {
+      this.#queued = false
+      try {
+        await this.#reconcile()
+      } catch (error) {
+        // Out of reach: the next tick tries again. What a user's callback throws, whoever joins hears of.
+        this.#settled?.reject(error)
+        this.#settled = undefined
+      }
+    })
+  }
+
+  async #tick(): Promise<void> {
+    const now = performance.now()
+    // This process has slept itself, and has not heard what it was sent meanwhile: nobody else is to blame.
+    const slept = now - this.#lastTick > this.#sessionTimeout / 2
+    this.#lastTick = now
+    if (slept) for (const id of this.#heard.keys()) this.#heard.set(id, now)
+    // Out of reach: the others strike this member out, and it finds out when it is back.
+    await this.#host.store.alive(this.#topic, this.groupId, this.memberId).catch(() => undefined)
+    this.#soon()
+  }
+
+  async #reconcile(): Promise<void> {
+    const { store } = this.#host
+    if (this.#left !== undefined || this.#topic.deleted) return
+    const { groupId, memberId } = this
+    let record = (await store.record(this.#topic, groupId)) ?? (await this.#enter())
+    if (!record.members.some(({ id }) => id === memberId)) {
+      // The others have taken this member for dead. What it had is theirs; it begins anew.
+      await this.#giveBack([...this.partitions])
+      record = await this.#enter()
+    }
+    const silent = this.#silent(record)
+    if (silent.size > 0 || record.partitions < this.#topic.config.partitions) {
+      record = await store.change(this.#topic, groupId, current =>
+        withPartitions(withoutMembers(current, silent), this.#topic.config.partitions),
+      )
+    }
+    const lost = [...this.partitions].filter(
+      partition => record.targets[partition] !== memberId || record.owners[partition] !== memberId,
+    )
+    if (lost.length > 0) {
+      await this.#giveBack(lost)
+      if (this.#left !== undefined) return
+      record = await store.change(this.#topic, groupId, current => released(current, memberId, lost))
+    }
+    this.generation = record.generation
+    const wanted = takeable(record, memberId).filter(partition => !this.partitions.has(partition))
+    if (wanted.length > 0) await this.#take(wanted)
+    const settled = Object.entries(record.targets).every(
+      ([partition, id]) => id !== memberId || this.partitions.has(Number(partition)),
+    )
+    if (!settled) return
+    this.#settled?.resolve()
+    this.#settled = undefined
+  }
+
+  #enter(): Promise<GroupRecord> {
+    return this.#host.store.change(this.#topic, this.groupId, record =>
+      withMember(record, this.memberId, this.#sessionTimeout),
+    )
+  }
+
+  async #take(wanted: readonly number[]): Promise<void> {
+    const { store, positions } = this.#host
+    const { groupId, memberId } = this
+    let mine: number[] = []
+    const record = await store.change(this.#topic, groupId, current => {
+      mine = takeable(current, memberId).filter(partition => wanted.includes(partition))
+      return mine.length === 0 ? current : taken(current, memberId, mine)
+    })
+    this.generation = record.generation
+    // From here on what the owner before still tries to commit is refused.
+    for (const partition of mine) await positions.take(this.#topic, groupId, partition, memberId)
+    for (const partition of mine) this.partitions.add(partition)
+    if (mine.length > 0) await this.#tell({ assigned: mine, revoked: [] })
+  }
+
+  async #giveBack(revoked: readonly number[]): Promise<void> {
+    if (revoked.length === 0) return
+    try {
+      // The member commits what it has done before it loses the right to; it loses it also when that fails.
+      await this.#tell({ assigned: [], revoked })
+    } catch (error) {
+      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+    } finally {
+      for (const partition of revoked) {
+        this.partitions.delete(partition)
+        this.#host.positions.giveUp(this.#topic, this.groupId, partition)
+      }
+    }
+  }
+
+  async #tell(change: Parameters<JoinOptions['onAssignment']>[0]): Promise<void> {
+    this.#telling = true
+    try {
+      await this.#onAssignment(change)
+    } finally {
+      this.#telling = false
+    }
+  }
+
+  /** Those of whom nothing was heard for longer than they said. */
+  #silent(record: GroupRecord): Set<string> {
+    const now = performance.now()
+    const silent = new Set<string>()
+    for (const { id, sessionTimeout } of record.members) {
+      if (id === this.memberId) continue
+      const heard = this.#heard.get(id)
+      if (heard === undefined) this.#heard.set(id, now)
+      else if (now - heard > sessionTimeout) silent.add(id)
+    }
+    return silent
+  }
+}

@@ -1,0 +1,80 @@
+import type { ExpectedVersion } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { Domain } from './domain.ts'
+import { lastMessage } from './messages.ts'
+import { lastVersion, offsetOf, recordCount, recordsOf } from './record-message.ts'
+import type { StoredMessage } from './stored-message.ts'
+import type { Topic } from './topic.ts'
+
+/** The newest state of a key of a keyed topic. */
+export interface Head {
+  /** Of its last message; 0 when there is none. */
+  readonly sequence: number
+  /** Of its last record: on `'latest'` topics the offset; -1 when there is none. */
+  readonly version: number
+  /** Whether there is something to read: on `'latest'` topics not after a tombstone. */
+  readonly exists: boolean
+}
+
+const mostRemembered = 10_000
+
+export function headOf(topic: Topic, message: StoredMessage | undefined): Head {
+  if (message === undefined) return { sequence: 0, version: -1, exists: false }
+  const { sequence } = message
+  if (topic.config.keyed === 'history') return { sequence, version: lastVersion(message), exists: true }
+  const version = offsetOf(sequence) + recordCount(message) - 1
+  const [record] = recordsOf(topic.config.name, 0, message, version, false)
+  return { sequence, version, exists: record !== undefined && record.value !== null }
+}
+
+/** The heads of keys that this process has written or read lately: right unless another process has written since. */
+export class Heads {
+  readonly #domain: Domain
+  readonly #heads = new Map<string, Head>()
+
+  constructor(domain: Domain) {
+    this.#domain = domain
+  }
+
+  /** From memory if it is there. */
+  async find(topic: Topic, subject: string): Promise<Head> {
+    return this.#heads.get(subject) ?? this.read(topic, subject)
+  }
+
+  /** From the stream's leader. */
+  async read(topic: Topic, subject: string): Promise<Head> {
+    const head = headOf(topic, await lastMessage(this.#domain, subject))
+    this.remember(subject, head)
+    return head
+  }
+
+  remember(subject: string, head: Head): void {
+    this.#heads.delete(subject)
+    this.#heads.set(subject, head)
+    if (this.#heads.size <= mostRemembered) return
+    const [oldest] = this.#heads.keys()
+    if (oldest !== undefined) this.#heads.delete(oldest)
+  }
+
+  forget(subject: string): void {
+    this.#heads.delete(subject)
+  }
+}
+
+export function meets(expected: ExpectedVersion, { version, exists }: Head): boolean {
+  if (expected === 'any') return true
+  if (expected === 'no-stream') return !exists
+  if (expected === 'stream-exists') return exists
+  return exists && version === expected
+}
+
+export function versionConflict(topic: Topic, key: Uint8Array, expected: ExpectedVersion, head: Head): AegisError {
+  const { name } = topic.config
+  const actual = head.exists ? head.version : 'no-stream'
+  const text = Buffer.from(key).toString('utf8').slice(0, 200)
+  return new AegisError(
+    'VERSION_CONFLICT',
+    `key ${JSON.stringify(text)} of topic ${name} is at ${actual}, expected ${expected}: read it again and decide anew`,
+    { details: { topic: name, expected, actual } },
+  )
+}

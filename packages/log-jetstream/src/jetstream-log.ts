@@ -1,0 +1,398 @@
+import type {
+  AlterTopicOptions,
+  AppendOptions,
+  Capabilities,
+  CommittedPosition,
+  Follower,
+  FollowOptions,
+  GroupDescription,
+  GroupMember,
+  GroupSummary,
+  JoinOptions,
+  KeyedRecord,
+  KeyHistoryOptions,
+  OutgoingRecord,
+  PartitionLag,
+  PositionCommit,
+  ReadOptions,
+  ReadResult,
+  Receipt,
+  RecordPosition,
+  ResetTo,
+  TopicDescription,
+  TopicDetails,
+  TopicOptions,
+  Transaction,
+  TransactionOptions,
+} from '@aegis/log'
+import { checkedRecords, type TopicDefaults } from '@aegis/log/driver'
+import { AegisError } from '@aegis/storage'
+import { Catalog } from './catalog.ts'
+import type { ClusterLog } from './cluster-log.ts'
+import type { Domain } from './domain.ts'
+import { JetStreamFollower } from './follower.ts'
+import { GroupReports } from './group/group-reports.ts'
+import { Groups } from './group/groups.ts'
+import { Heads } from './heads.ts'
+import { checkKeyed, keySubject, newestRecord, readHistory, scanLatest } from './keyed-reads.ts'
+import { KeyedWriter } from './keyed-writer.ts'
+import { Locks } from './locks.ts'
+import { Maintenance } from './maintenance.ts'
+import { lastMessage } from './messages.ts'
+import { describePartition, offsetAtTime } from './partition-figures.ts'
+import { firstOffset, type ReadLimits, readPartition, topicEnd } from './partition-reader.ts'
+import { Positions } from './positions.ts'
+import { Publisher } from './publisher.ts'
+import { decodeEntry, scanEntries } from './state.ts'
+import { type LogStatus, statusOf } from './status.ts'
+import type { Topic } from './topic.ts'
+import { TopicWriter } from './topic-writer.ts'
+import { JetStreamTransaction, type TransactionHost } from './transaction.ts'
+
+const defaultMaxBytes = 16_000_000
+
+/** The log of an engine on a NATS JetStream cluster. */
+export class JetStreamLog implements ClusterLog, TransactionHost {
+  readonly capabilities: Capabilities
+  readonly domain: Domain
+  readonly publisher: Publisher
+  readonly heads: Heads
+  readonly locks = new Locks()
+  readonly positions: Positions
+  readonly #catalog: Catalog
+  readonly #keyed: KeyedWriter
+  readonly #groups: Groups
+  readonly #reports: GroupReports
+  readonly #maintenance: Maintenance
+  readonly #writers = new Map<Topic, TopicWriter>()
+  readonly #followers = new Set<Follower>()
+  /** What has begun and must be known before the connection is closed. */
+  readonly #running = new Set<Promise<unknown>>()
+  #commits = 0
+  #closing: Promise<void> | undefined
+
+  constructor(domain: Domain, defaults: TopicDefaults) {
+    this.domain = domain
+    this.capabilities = {
+      transactions: domain.features.transactions,
+      lag: 'approximate',
+      maxReplicationFactor: domain.replicas,
+      maxMessageSize: domain.maxPayload,
+      retentionBytes: false,
+    }
+    this.publisher = new Publisher(domain)
+    this.heads = new Heads(domain)
+    this.positions = new Positions(domain, this.publisher, this.locks)
+    this.#catalog = new Catalog(domain, this.publisher, defaults)
+    this.#keyed = new KeyedWriter(domain, this.publisher, this.heads, this.locks)
+    this.#groups = new Groups(domain, this.positions)
+    this.#reports = new GroupReports(domain, this.positions, this.#groups, () => this.#catalog.all())
+    this.#maintenance = new Maintenance(domain, () => this.#catalog.all())
+  }
+
+  /** Learns which topics there are; to be called once, before anything else. */
+  async load(): Promise<void> {
+    await this.#catalog.load()
+    this.#maintenance.start()
+  }
+
+  get commits(): number {
+    return this.#commits
+  }
+
+  now(): number {
+    return Date.now()
+  }
+
+  async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
+    this.check()
+    return (await this.#catalog.create(name, options)).describe()
+  }
+
+  async alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription> {
+    this.check()
+    return (await this.#catalog.alter(name, options)).describe()
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    this.check()
+    const topic = await this.#catalog.delete(name)
+    this.#writers.delete(topic)
+    await this.#groups.topicDeleted(topic)
+    await this.#maintenance.topicDeleted(topic)
+  }
+
+  topic(name: string): TopicDescription {
+    return this.find(name).describe()
+  }
+
+  async describeTopic(name: string): Promise<TopicDetails> {
+    this.check()
+    const topic = await this.#catalog.refresh(name)
+    const endOffset = await topicEnd(this.domain, topic)
+    const partitions = Array.from({ length: topic.config.partitions }, (_, partition) => partition)
+    const partitionDetails = await Promise.all(
+      partitions.map(partition => describePartition(this.domain, topic, partition)),
+    )
+    return { ...topic.describe(), endOffset, partitionDetails }
+  }
+
+  async listTopics(): Promise<TopicDescription[]> {
+    this.check()
+    await this.#catalog.load()
+    return [...this.#catalog.all()].map(topic => topic.describe())
+  }
+
+  append(
+    name: string,
+    records: OutgoingRecord | readonly OutgoingRecord[],
+    { expected = 'any' }: AppendOptions = {},
+  ): Promise<Receipt> {
+    try {
+      const topic = this.find(name)
+      const checked = checkedRecords(topic, records)
+      if (topic.config.keyed !== 'none' || expected !== 'any') {
+        return this.#run(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
+      }
+      return this.#writer(topic).append(checked)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  appendOne(name: string, record: OutgoingRecord): Promise<RecordPosition> {
+    try {
+      const topic = this.find(name)
+      if (topic.config.keyed !== 'none') return this.append(name, record).then(({ positions }) => positions[0]!)
+      checkedRecords(topic, record)
+      return this.#writer(topic).appendOne(record)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async read(name: string, partition: number, options: ReadOptions): Promise<ReadResult> {
+    const topic = await this.#partition(name, partition)
+    const { from, maxRecords = 500, maxBytes = defaultMaxBytes } = options
+    checkRead(from, { maxRecords, maxBytes })
+    return readPartition(this.domain, topic, partition, from, { maxRecords, maxBytes })
+  }
+
+  async endOffset(name: string): Promise<number> {
+    return topicEnd(this.domain, await this.#known(name))
+  }
+
+  async startOffset(name: string, partition: number): Promise<number> {
+    return firstOffset(this.domain, await this.#partition(name, partition), partition)
+  }
+
+  async offsetForTime(name: string, partition: number, time: number): Promise<number> {
+    return offsetAtTime(this.domain, await this.#partition(name, partition), partition, time)
+  }
+
+  follow(name: string, options: FollowOptions): Follower {
+    const topic = this.find(name)
+    const { maxRecords = 500, maxBytes = defaultMaxBytes } = options
+    for (const [partition, from] of options.positions) {
+      checkPartition(topic, partition)
+      checkRead(from, { maxRecords, maxBytes })
+    }
+    const limits = { maxRecords, maxBytes }
+    const follower = new JetStreamFollower(this.domain, topic, limits, options, closed =>
+      this.#followers.delete(closed),
+    )
+    this.#followers.add(follower)
+    return follower
+  }
+
+  async transaction<T>(
+    work: (tx: Transaction) => Promise<T> | T,
+    { retries = 5 }: TransactionOptions = {},
+  ): Promise<T> {
+    this.check()
+    if (!this.capabilities.transactions) {
+      throw new AegisError(
+        'NOT_SUPPORTED',
+        `transactions need nats-server 2.12 or later, and this one is ${this.domain.features.version}`,
+      )
+    }
+    return this.#transaction(work, retries)
+  }
+
+  async join(options: JoinOptions): Promise<GroupMember> {
+    return this.#groups.join(await this.#known(options.topic), options)
+  }
+
+  async committed(groupId: string, name: string, partition: number): Promise<CommittedPosition | undefined> {
+    return this.positions.committed(await this.#known(name), groupId, partition)
+  }
+
+  async commitPosition(position: PositionCommit): Promise<void> {
+    const topic = await this.#known(position.topic)
+    this.positions.check(topic, position)
+    await this.#run(this.positions.commit(topic, position))
+    this.countCommit()
+  }
+
+  async lag(groupId: string, topic: string): Promise<PartitionLag[]> {
+    const { positions } = await this.describeGroup(groupId, topic)
+    return positions.map(({ partition, lag }) => ({ partition, lag }))
+  }
+
+  async listGroups(): Promise<GroupSummary[]> {
+    this.check()
+    return this.#reports.list()
+  }
+
+  async describeGroup(groupId: string, name: string): Promise<GroupDescription> {
+    return this.#reports.describe(await this.#known(name), groupId)
+  }
+
+  async resetGroup(groupId: string, name: string, to: ResetTo): Promise<void> {
+    return this.#reports.reset(await this.#known(name), groupId, to)
+  }
+
+  async get(name: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
+    const topic = await this.#known(name)
+    checkKeyed(topic, 'get', ['latest', 'history'])
+    return newestRecord(topic, await lastMessage(this.domain, keySubject(this.domain, topic, key)))
+  }
+
+  async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
+    return (await readHistory(this.domain, await this.#known(name), key, options)).records
+  }
+
+  async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
+    yield* await scanLatest(this.domain, await this.#known(name), prefix)
+  }
+
+  async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.check()
+    const message = await lastMessage(this.domain, this.domain.subjects.state(space, key))
+    return message === undefined ? undefined : decodeEntry(message).value
+  }
+
+  async *scanState(
+    space: string,
+    prefix: Uint8Array = new Uint8Array(),
+  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    this.check()
+    yield* await scanEntries(this.domain, space, prefix)
+  }
+
+  async compactState(space: string): Promise<void> {
+    this.check()
+    await this.#maintenance.compact(this.domain.subjects.space(space))
+  }
+
+  async runMaintenance(): Promise<void> {
+    this.check()
+    await this.#maintenance.run()
+  }
+
+  status(): AsyncIterable<LogStatus> {
+    return statusOf(this.domain.connection)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @throws AegisError `TOPIC_UNKNOWN`, `LOG_CLOSED` */
+  find(name: string): Topic {
+    this.check()
+    return this.#catalog.find(name)
+  }
+
+  countCommit(): void {
+    this.#commits++
+  }
+
+  async #transaction<T>(work: (tx: Transaction) => Promise<T> | T, retries: number): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      const tx = new JetStreamTransaction(this)
+      try {
+        const result = await work(tx)
+        await this.#run(tx.commit())
+        return result
+      } catch (error) {
+        tx.end()
+        // What it read in several steps may not have belonged together: then its error says nothing.
+        if (this.#closing !== undefined || attempt >= retries) throw error
+        if (!AegisError.is(error, 'TRANSACTION_CONFLICT') && (await tx.readsHold())) throw error
+      } finally {
+        tx.end()
+      }
+    }
+  }
+
+  async #close(): Promise<void> {
+    for (const follower of this.#followers) follower.close()
+    this.#maintenance.stop()
+    await this.#groups.close()
+    await Promise.allSettled(this.#running)
+    await Promise.allSettled([...this.#writers.values()].map(writer => writer.finished()))
+    this.#catalog.close()
+    await this.domain.connection.close()
+  }
+
+  #run<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    const done = (): boolean => this.#running.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  #writer(topic: Topic): TopicWriter {
+    let writer = this.#writers.get(topic)
+    if (writer === undefined) {
+      this.#writers.set(topic, (writer = new TopicWriter(this.domain, this.publisher, topic, () => this.countCommit())))
+    }
+    return writer
+  }
+
+  /** Asks the servers when the topic is not known here. */
+  async #known(name: string): Promise<Topic> {
+    try {
+      return this.find(name)
+    } catch (error) {
+      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) throw error
+      return this.#catalog.refresh(name)
+    }
+  }
+
+  async #partition(name: string, partition: number): Promise<Topic> {
+    const topic = await this.#known(name)
+    checkPartition(topic, partition)
+    return topic
+  }
+
+  /** @throws AegisError `LOG_CLOSED` */
+  check(): void {
+    if (this.#closing !== undefined) throw new AegisError('LOG_CLOSED', 'the log is closed: connect again')
+  }
+}
+
+function checkPartition({ config: { name, partitions } }: Topic, partition: number): void {
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return
+  throw new AegisError(
+    'PARTITION_UNKNOWN',
+    `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
+  )
+}
+
+function checkRead(from: number, { maxRecords, maxBytes }: ReadLimits): void {
+  if (!Number.isSafeInteger(from) || from < 0) {
+    throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
+  }
+  for (const [option, value] of Object.entries({ maxRecords, maxBytes })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new AegisError('LOG_INVALID', `${option} is ${String(value)}: give a whole number of at least 1`)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ExpectedVersion, OutgoingRecord, Receipt } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { type PlacedRecord, placed, planAppend } from './append-plan.ts'
+import type { Domain } from './domain.ts'
+import { type Head, type Heads, meets, versionConflict } from './heads.ts'
+import type { Locks } from './locks.ts'
+import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
+import type { Topic } from './topic.ts'
+
+/** @throws AegisError `LOG_INVALID` */
+export function checkExpectation(topic: Topic, records: readonly PlacedRecord[], expected: ExpectedVersion): void {
+  if (expected === 'any') return
+  const keys = new Set(records.map(({ key }) => Buffer.from(key ?? []).toString('latin1')))
+  if (topic.config.keyed === 'none' || keys.size > 1) {
+    throw new AegisError(
+      'LOG_INVALID',
+      `expected: topic ${topic.config.name} must be keyed and all records have one key`,
+    )
+  }
+}
+
+/** Appends to keyed topics: a message for each key, on top of what the key is known to be at. */
+export class KeyedWriter {
+  readonly #domain: Domain
+  readonly #publisher: Publisher
+  readonly #heads: Heads
+  readonly #locks: Locks
+
+  constructor(domain: Domain, publisher: Publisher, heads: Heads, locks: Locks) {
+    this.#domain = domain
+    this.#publisher = publisher
+    this.#heads = heads
+    this.#locks = locks
+  }
+
+  async append(topic: Topic, given: readonly OutgoingRecord[], expected: ExpectedVersion): Promise<Receipt> {
+    const records = placed(topic, given)
+    checkExpectation(topic, records, expected)
+    if (records.length === 0) return { positions: [] }
+    const subjects = subjectsOf(this.#domain, topic, records)
+    const release = await this.#locks.acquire(subjects.keys())
+    try {
+      return await this.#append(topic, records, subjects, expected)
+    } finally {
+      release()
+    }
+  }
+
+  async #append(
+    topic: Topic,
+    records: readonly PlacedRecord[],
+    subjects: ReadonlyMap<string, Uint8Array>,
+    expected: ExpectedVersion,
+  ): Promise<Receipt> {
+    const deadline = performance.now() + this.#domain.patience.milliseconds
+    for (let wait = 1; ; wait = Math.min(2 * wait, 100)) {
+      const { config, deleted } = topic
+      if (deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${config.name} was deleted`)
+      const heads = new Map<string, Head>()
+      if (config.keyed === 'history' || expected !== 'any') {
+        for (const [subject, key] of subjects)
+          heads.set(subject, await this.#expectedHead(topic, subject, key, expected))
+      }
+      const plan = planAppend(this.#domain, topic, records, heads)
+      try {
+        const sequences = await this.#publish(topic, plan.messages)
+        for (const [subject, head] of plan.heads(sequences)) this.#heads.remember(subject, head)
+        return { positions: plan.positions(sequences) }
+      } catch (error) {
+        for (const subject of subjects.keys()) this.#heads.forget(subject)
+        if (!(error instanceof SequenceConflict)) throw error
+        if (performance.now() > deadline) {
+          throw new AegisError(
+            'CLUSTER_UNREACHABLE',
+            `topic ${config.name}: others write to the same keys all the time`,
+          )
+        }
+      }
+      await pause(Math.random() * wait)
+    }
+  }
+
+  async #expectedHead(topic: Topic, subject: string, key: Uint8Array, expected: ExpectedVersion): Promise<Head> {
+    const head = await this.#heads.find(topic, subject)
+    if (meets(expected, head)) return head
+    // What is in memory may be old: only the leader's word is reported.
+    const fresh = await this.#heads.read(topic, subject)
+    if (meets(expected, fresh)) return fresh
+    throw versionConflict(topic, key, expected, fresh)
+  }
+
+  async #publish(topic: Topic, messages: readonly OutgoingMessage[]): Promise<number[]> {
+    if (messages.length === 1) return [await this.#publisher.publish(messages[0]!)]
+    if (!this.#domain.features.transactions) {
+      const sequences: number[] = []
+      for (const message of messages) sequences.push(await this.#publisher.publish(message))
+      return sequences
+    }
+    if (messages.length >= largestBatch) {
+      throw new AegisError(
+        'TRANSACTION_TOO_LARGE',
+        `an append of ${messages.length} keys to topic ${topic.config.name}: append less than ${largestBatch} in one call`,
+      )
+    }
+    const first = await this.#publisher.publishAll(messages)
+    return messages.map((_, at) => first + at)
+  }
+}
+
+/** The subjects of the records' keys, with the keys. */
+export function subjectsOf(
+  { subjects }: Domain,
+  topic: Topic,
+  records: readonly PlacedRecord[],
+): Map<string, Uint8Array> {
+  return new Map(
+    records.map(({ key, partition }) => [subjects.key(topic.config.incarnation, partition, key!), key!] as const),
+  )
+}

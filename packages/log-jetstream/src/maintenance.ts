@@ -1,0 +1,83 @@
+import { AegisError } from '@aegis/storage'
+import type { Domain } from './domain.ts'
+import { lastMessage } from './messages.ts'
+import { offsetAtTime } from './partition-figures.ts'
+import { partitionSubject } from './partition-reader.ts'
+import { sequenceOf } from './record-message.ts'
+import { decodeEntry } from './state.ts'
+import type { StoredMessage } from './stored-message.ts'
+import type { Topic } from './topic.ts'
+
+const interval = 60_000
+
+/** Deletes what is kept no longer. Every process does it; whoever comes second finds nothing left to do. */
+export class Maintenance {
+  readonly #domain: Domain
+  readonly #topics: () => Iterable<Topic>
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(domain: Domain, topics: () => Iterable<Topic>) {
+    this.#domain = domain
+    this.#topics = topics
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      // Out of reach, or too slow: the next round does it.
+      this.run().catch((error: unknown) => {
+        if (!AegisError.is(error)) throw error
+      })
+    }, interval)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  async run(): Promise<void> {
+    for (const topic of this.#topics()) await this.#expire(topic)
+    await this.compact(this.#domain.subjects.states)
+    await this.compact(this.#domain.subjects.positions())
+  }
+
+  /** Keeps only the last message of each subject, and nothing of an entry that was deleted. */
+  async compact(filter: string): Promise<void> {
+    const { manager, stream, patience } = this.#domain
+    const { state } = await patience.request('listing subjects', () =>
+      manager.streams.info(stream, { subjects_filter: filter }),
+    )
+    for (const [subject, count] of Object.entries<number>(state.subjects ?? {})) {
+      if (count > 1) await this.#compactSubject(subject)
+    }
+  }
+
+  async #compactSubject(subject: string): Promise<void> {
+    const last = await lastMessage(this.#domain, subject)
+    if (last === undefined) return
+    // Only up to what was seen: somebody may write at this moment.
+    const seq = last.sequence + (isDeletion(this.#domain, last) ? 1 : 0)
+    await this.#purge({ filter: subject, seq })
+  }
+
+  async topicDeleted({ config: { incarnation } }: Topic): Promise<void> {
+    await this.#purge({ filter: this.#domain.subjects.records(incarnation) })
+  }
+
+  async #expire(topic: Topic): Promise<void> {
+    const { retention, partitions } = topic.config
+    if (retention === null) return
+    for (let partition = 0; partition < partitions; partition++) {
+      const offset = await offsetAtTime(this.#domain, topic, partition, Date.now() - retention)
+      await this.#purge({ filter: partitionSubject(this.#domain, topic, partition), seq: sequenceOf(offset) })
+    }
+  }
+
+  async #purge(what: { filter: string; seq?: number }): Promise<void> {
+    const { manager, stream, patience } = this.#domain
+    await patience.request(`purging ${what.filter}`, () => manager.streams.purge(stream, what))
+  }
+}
+
+const isDeletion = ({ subjects }: Domain, message: StoredMessage): boolean =>
+  message.subject.startsWith(subjects.states.slice(0, -1)) && decodeEntry(message).value === undefined

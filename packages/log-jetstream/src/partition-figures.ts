@@ -1,0 +1,82 @@
+import type { PartitionDescription } from '@aegis/log'
+import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
+import { nanos } from '@nats-io/nats-core'
+import type { Domain } from './domain.ts'
+import { lastMessage, nextMessage } from './messages.ts'
+import { partitionSubject, topicEnd } from './partition-reader.ts'
+import { endOf, offsetOf, recordCount, recordsOf, sequenceOf } from './record-message.ts'
+import type { StoredMessage } from './stored-message.ts'
+import type { Topic } from './topic.ts'
+
+/** How many messages are on a subject from a sequence on. */
+async function countFrom(domain: Domain, subject: string, sequence: number): Promise<number> {
+  const { manager, stream, patience } = domain
+  const { name, num_pending } = await patience.request(`counting ${subject}`, () =>
+    manager.consumers.add(stream, {
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: Math.max(1, sequence),
+      filter_subject: subject,
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: nanos(5_000),
+    }),
+  )
+  manager.consumers.delete(stream, name).catch(() => undefined)
+  return num_pending
+}
+
+/** A guess: the stream counts messages, and the newest one says how many records such a message has. */
+export async function recordsFrom(domain: Domain, topic: Topic, partition: number, offset: number): Promise<number> {
+  const subject = partitionSubject(domain, topic, partition)
+  const last = await lastMessage(domain, subject)
+  if (last === undefined || offset >= endOf(last)) return 0
+  const sequence = sequenceOf(offset)
+  const messages = await countFrom(domain, subject, sequence)
+  const passed = offset - offsetOf(sequence)
+  const inLast = recordCount(last) - (sequence === last.sequence ? passed : 0)
+  return inLast + (messages - 1) * recordCount(last)
+}
+
+export async function describePartition(
+  domain: Domain,
+  topic: Topic,
+  partition: number,
+): Promise<PartitionDescription> {
+  const subject = partitionSubject(domain, topic, partition)
+  const last = await lastMessage(domain, subject)
+  if (last === undefined) {
+    return { partition, startOffset: 0, endOffset: 0, records: 0, bytes: 0, newestTimestamp: null }
+  }
+  const [first, messages] = await Promise.all([nextMessage(domain, subject, 1), countFrom(domain, subject, 1)])
+  const count = recordCount(last)
+  return {
+    partition,
+    startOffset: offsetOf(first?.sequence ?? last.sequence),
+    endOffset: endOf(last),
+    records: messages * count,
+    bytes: messages * last.data.length,
+    newestTimestamp: newest(topic, last),
+  }
+}
+
+const newest = ({ config: { name } }: Topic, message: StoredMessage): number | null =>
+  recordsOf(name, 0, message, 0, false).at(-1)?.timestamp ?? null
+
+/** The first offset of a partition whose message the stream took at or after a time, or the end. */
+export async function offsetAtTime(domain: Domain, topic: Topic, partition: number, time: number): Promise<number> {
+  const subject = partitionSubject(domain, topic, partition)
+  const end = await domain.lastSequence()
+  const topicEndOffset = await topicEnd(domain, topic)
+  // The times of a stream's messages rise with their sequences.
+  let low = 1
+  let high = end + 1
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const message = await nextMessage(domain, subject, middle)
+    if (message === undefined || message.sequence >= high || message.time >= time) high = middle
+    else low = message.sequence + 1
+  }
+  const found = await nextMessage(domain, subject, low)
+  return found === undefined ? topicEndOffset : offsetOf(found.sequence)
+}

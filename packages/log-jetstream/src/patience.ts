@@ -1,0 +1,77 @@
+import { setTimeout } from 'node:timers/promises'
+import { AegisError } from '@aegis/storage'
+import { JetStreamApiError } from '@nats-io/jetstream'
+import {
+  AuthorizationError,
+  ClosedConnectionError,
+  DrainingConnectionError,
+  NoRespondersError,
+  PermissionViolationError,
+  RequestError,
+  TimeoutError,
+} from '@nats-io/nats-core'
+
+/** Errors of the server that say that it has no leader at the moment, or is starting. */
+const passing = new Set([503, 10008, 10009, 10076, 10103, 10118])
+
+/** Whether the same request may get an answer a moment later. */
+export function isPassing(error: unknown): boolean {
+  if (isClosed(error)) return false
+  if (error instanceof RequestError) return isPassing(error.cause) || error.isNoResponders()
+  if (error instanceof JetStreamApiError) return error.status === 503 || passing.has(error.code)
+  return error instanceof TimeoutError || error instanceof NoRespondersError || isConnectionLoss(error)
+}
+
+const isConnectionLoss = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'ConnectionError' || error.name === 'DisconnectError')
+
+const isClosed = (error: unknown): boolean =>
+  error instanceof ClosedConnectionError ||
+  (error instanceof RequestError && error.message === 'connection closed') ||
+  error instanceof DrainingConnectionError ||
+  (error instanceof Error && error.cause !== undefined && isClosed(error.cause))
+
+/** What an error of the client means to users. */
+export function translated(error: unknown, what: string): unknown {
+  if (AegisError.is(error)) return error
+  if (isClosed(error)) return new AegisError('LOG_CLOSED', 'the log is closed: connect again', { cause: error })
+  if (error instanceof AuthorizationError || error instanceof PermissionViolationError) {
+    return new AegisError('CLUSTER_REFUSED', `${what}: ${error.message}: give the user the permission`, {
+      cause: error,
+    })
+  }
+  if (error instanceof JetStreamApiError) {
+    return new AegisError('CLUSTER_REFUSED', `${what}: the server says: ${error.message}`, { cause: error })
+  }
+  return error
+}
+
+/** Asks again, after longer and longer pauses, until there is an answer or time is up. */
+export class Patience {
+  readonly milliseconds: number
+
+  constructor(milliseconds: number) {
+    this.milliseconds = milliseconds
+  }
+
+  /** @throws AegisError `CLUSTER_UNREACHABLE` when time is up, and what the request fails with for good */
+  async request<T>(what: string, request: (timeout: number) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.milliseconds
+    for (let pause = 20; ; pause = Math.min(2 * pause, 1_000)) {
+      const left = deadline - performance.now()
+      try {
+        return await request(Math.max(50, Math.min(5_000, left)))
+      } catch (error) {
+        if (!isPassing(error)) throw translated(error, what)
+        if (deadline - performance.now() <= pause) throw unreachable(what, this.milliseconds, error)
+      }
+      await setTimeout(pause)
+    }
+  }
+}
+
+export const unreachable = (what: string, milliseconds: number, cause: unknown): AegisError =>
+  new AegisError('CLUSTER_UNREACHABLE', `${what}: no answer from the cluster in ${milliseconds} ms`, {
+    cause,
+    details: { outcome: 'unknown' },
+  })

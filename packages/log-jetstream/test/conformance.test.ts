@@ -1,0 +1,12 @@
+import { logConformance } from '@aegis/log/testing'
+import { describe, expect, it } from 'vitest'
+import { connectLog } from '../src/index.ts'
+import { describeWithServer, givenServer } from './given.ts'
+
+describeWithServer('on the newest server', () => {
+  const server = givenServer()
+  logConformance({ describe, it, expect }, 'JetStream', () => {
+    const domain = server.domain()
+    return { open: () => connectLog({ url: server.url, domain }), keeps: true }
+  })
+})

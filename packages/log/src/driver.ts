@@ -1,0 +1,15 @@
+// For those who write another driver of `Log`: what is decided once for all of them.
+export { BatchWriter } from './batch/batch-writer.ts'
+export { noHeaders } from './batch/layout.ts'
+export { checkedRecords } from './embedded/append.ts'
+export { checkSame } from './embedded/topic-catalog.ts'
+export {
+  alteredTopic,
+  checkName,
+  checkTopic,
+  type TopicDefaults,
+  type TopicSettings,
+  withDefaults,
+} from './embedded/topic-options.ts'
+export { StickyPartitioner } from './partitioner.ts'
+export { readStoredRecords } from './stored-record.ts'
