@@ -36,6 +36,15 @@ describe.concurrent('each example prints the same the second time as the first',
     ])
   })
 
+  it('scheduling', async () => {
+    expect(await output('scheduling')).toEqual([
+      'the same place: true - again: true',
+      'how was it?',
+      'report at 0 8 * * MON-FRI Europe/Vienna',
+      '{ cents: 300 }',
+    ])
+  })
+
   it('change-data-capture', async () => {
     expect(await output('change-data-capture')).toEqual([
       "now { id: 1, name: 'Ada L.' }",

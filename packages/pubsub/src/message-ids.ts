@@ -36,7 +36,7 @@ export interface IdentifiedReceipt extends Receipt {
 // One slice is looked through at a time, so that forgetting is done in small steps however many ids there are.
 const slices = 64
 const spaceOf = (slice: number): string => `$message-ids.${slice}`
-const pageSize = 50
+const pageBytes = 1_000_000
 const sweepInterval = 10_000
 // No transaction lives longer (the log's limit is 10 s), and clocks of processes differ by less.
 const longestCommit = 60_000
@@ -47,6 +47,8 @@ const longestCommit = 60_000
  */
 export class MessageIds {
   readonly #log: Log
+  /** Where ids were published lately: most repeats come soon, and are not looked for. */
+  readonly #recent = new RecentPlaces()
   #nextSlice = 0
   #timer: NodeJS.Timeout | undefined
   #sweeping: Promise<void> = Promise.resolve()
@@ -64,9 +66,10 @@ export class MessageIds {
     const outgoing: OutgoingRecord[] = []
     const places: (IdentifiedPosition | { readonly at: number; readonly duplicate: boolean })[] = []
     const firsts = new Map<string, number>()
+    const known = await this.#findAll(tx, topic, list)
     for (const { record, messageId } of list) {
       const first = messageId === undefined ? undefined : firsts.get(messageId)
-      const before = messageId === undefined || first !== undefined ? undefined : await this.#find(tx, topic, messageId)
+      const before = messageId === undefined ? undefined : known.get(messageId)
       if (before !== undefined) {
         places.push(before)
         continue
@@ -85,6 +88,9 @@ export class MessageIds {
       outgoing.push({ ...record, partition })
     }
     const receipt = outgoing.length === 0 ? undefined : tx.append(topic.name, outgoing)
+    tx.onCommit(() => {
+      for (const [messageId, at] of firsts) this.#recent.set(recentKey(topic, messageId), receipt!.positions[at]!)
+    })
     return {
       get positions() {
         const appended = receipt?.positions
@@ -139,13 +145,32 @@ export class MessageIds {
     }
   }
 
+  async #findAll(
+    tx: Transaction,
+    topic: TopicDescription,
+    list: readonly IdentifiedRecord[],
+  ): Promise<ReadonlyMap<string, IdentifiedPosition>> {
+    const ids = new Set(list.flatMap(({ messageId }) => messageId ?? []))
+    const found = new Map<string, IdentifiedPosition>()
+    const find = async (messageId: string): Promise<void> => {
+      const position = await this.#find(tx, topic, messageId)
+      if (position !== undefined) found.set(messageId, position)
+    }
+    await Promise.all([...ids].map(find))
+    return found
+  }
+
   async #find(tx: Transaction, topic: TopicDescription, messageId: string): Promise<IdentifiedPosition | undefined> {
     const stored = await tx.getState(...placeOf(topic, messageId))
     if (stored === undefined) return undefined
     const entry = readEntry(stored)
     const { partition, offset, time } = entry
+    const recent = this.#recent.get(recentKey(topic, messageId))
+    if (recent !== undefined && recent.offset >= (await this.#log.startOffset(topic.name, partition))) {
+      return { ...recent, duplicate: true }
+    }
     for (let from = offset; ; ) {
-      const { records, nextOffset } = await this.#log.read(topic.name, partition, { from, maxRecords: pageSize })
+      const { records, nextOffset } = await this.#log.read(topic.name, partition, { from, maxBytes: pageBytes })
       const found = records.find(record => headerOf(record, reserved.messageId) === messageId)
       if (found !== undefined) {
         return { topic: topic.name, partition, offset: found.offset, timestamp: found.timestamp, duplicate: true }
@@ -171,6 +196,26 @@ export class MessageIds {
   }
 }
 
+const mostRecent = 10_000
+
+/** The newest entries, and as many before them. */
+class RecentPlaces {
+  #newer = new Map<string, RecordPosition>()
+  #older: ReadonlyMap<string, RecordPosition> = new Map()
+
+  get(key: string): RecordPosition | undefined {
+    return this.#newer.get(key) ?? this.#older.get(key)
+  }
+
+  set(key: string, position: RecordPosition): void {
+    this.#newer.set(key, position)
+    if (this.#newer.size < mostRecent) return
+    this.#older = this.#newer
+    this.#newer = new Map()
+  }
+}
+
+const recentKey = ({ incarnation }: TopicDescription, messageId: string): string => `${incarnation}/${messageId}`
 const readEntry = (value: Uint8Array): Entry => JSON.parse(Buffer.from(value).toString())
 
 /** With a key that of the key; without one that of the id, so that all who publish it mean the same. */

@@ -1,5 +1,6 @@
 import type { Header, Log, OutgoingRecord, Receipt, TopicDescription, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { IdentifiedBatches } from './identified-batches.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
 import type { IdentifiedReceipt, MessageIds } from './message-ids.ts'
 import {
@@ -40,6 +41,7 @@ export interface PublisherParts {
 export class Publisher {
   readonly #log: Log
   readonly #messageIds: MessageIds
+  readonly #batches: IdentifiedBatches
   readonly #scheduler: Scheduler
   readonly #limit: PublishLimit | undefined
   readonly #telemetry: Telemetry | undefined
@@ -47,6 +49,7 @@ export class Publisher {
   constructor(log: Log, { messageIds, scheduler, limit, telemetry }: PublisherParts) {
     this.#log = log
     this.#messageIds = messageIds
+    this.#batches = new IdentifiedBatches(log, messageIds)
     this.#scheduler = scheduler
     this.#limit = limit
     this.#telemetry = telemetry
@@ -100,6 +103,12 @@ export class Publisher {
         for (const message of delayed) scheduled.push(await this.scheduleOnce(tx, topic, message))
         return scheduled
       })
+    }
+    const [message] = now
+    if (now.length === 1 && message?.messageId !== undefined) {
+      const description = await knownTopic(this.#log, name)
+      const record = this.encode(description, message, rulesOf(topic))
+      return [await this.#batches.publish(description, record, message.messageId)]
     }
     const receipt = await this.#log.transaction(tx => this.appendOnce(tx, topic, now))
     return [...receipt.positions]

@@ -1,3 +1,4 @@
+import type { PublishLimitOptions } from '@aegis/pubsub'
 import type { Durability } from '@aegis/storage'
 
 /** What subscribers of topics get that do not say otherwise. */
@@ -39,5 +40,7 @@ export interface EngineOptions {
   /** Retention of topics that are not keyed and do not say otherwise: milliseconds or `'7d'`. Default: for ever. */
   defaultRetention?: number | string
   consumer?: ConsumerOptions
+  /** How much may be published and not durable yet, and what becomes of messages beyond it. Default: no limit. */
+  publishLimit?: PublishLimitOptions
   cdc?: CdcOptions
 }

@@ -32,7 +32,7 @@ export class StreamingEngine implements AsyncDisposable {
 
   private constructor(log: Log, settings: Settings) {
     this.log = log
-    this.pubsub = new PubSub(log, { consumer: consumerDefaults(settings) })
+    this.pubsub = new PubSub(log, pubsubOptions(settings))
     this.#cdc = settings.cdcEnabled === false ? undefined : new CdcEngine(log, cdcOptions(settings))
     this.events = new EventStore(log)
     this.createTopic = this.pubsub.createTopic.bind(this.pubsub)
@@ -111,12 +111,15 @@ function cdcDisabled(): never {
   throw new AegisError('CDC_DISABLED', 'tables are turned off: set enabled = true under [streaming.cdc]')
 }
 
-function consumerDefaults(settings: Settings): NonNullable<PubSubOptions['consumer']> {
-  const { maxPollRecords, autoCommit, sessionTimeout } = settings
+function pubsubOptions(settings: Settings): PubSubOptions {
+  const { maxPollRecords, autoCommit, sessionTimeout, publishLimitBytes: bytes, publishWhenFull: whenFull } = settings
   return {
-    ...(sessionTimeout !== undefined && { sessionTimeout }),
-    ...(maxPollRecords !== undefined && { maxPollRecords }),
-    ...(autoCommit !== undefined && { autoCommit }),
+    consumer: {
+      ...(sessionTimeout !== undefined && { sessionTimeout }),
+      ...(maxPollRecords !== undefined && { maxPollRecords }),
+      ...(autoCommit !== undefined && { autoCommit }),
+    },
+    ...(bytes !== undefined && { publishLimit: { bytes, ...(whenFull !== undefined && { whenFull }) } }),
   }
 }
 

@@ -17,6 +17,8 @@ export interface Settings {
   readonly maxPollRecords: number | undefined
   readonly autoCommit: boolean | undefined
   readonly sessionTimeout: number | undefined
+  readonly publishLimitBytes: number | undefined
+  readonly publishWhenFull: 'wait' | 'fail' | undefined
   readonly cdcEnabled: boolean | undefined
   readonly cdcBufferSize: number | undefined
 }
@@ -46,6 +48,8 @@ export async function readSettings(options: EngineOptions): Promise<CompleteSett
     maxPollRecords: explicit.maxPollRecords ?? file?.maxPollRecords,
     autoCommit: explicit.autoCommit ?? file?.autoCommit,
     sessionTimeout: explicit.sessionTimeout ?? file?.sessionTimeout,
+    publishLimitBytes: explicit.publishLimitBytes ?? file?.publishLimitBytes,
+    publishWhenFull: explicit.publishWhenFull ?? file?.publishWhenFull,
     cdcEnabled: explicit.cdcEnabled ?? file?.cdcEnabled,
     cdcBufferSize: explicit.cdcBufferSize ?? file?.cdcBufferSize,
   }
@@ -74,6 +78,7 @@ function read(section: Section, folder: string, ...others: readonly string[]): S
   const memory = section.flag('memory')
   const url = section.text('url')
   const consumer = section.section('consumer')
+  const publishLimit = section.section('publishLimit')
   const cdc = section.section('cdc')
   const places: Place[] = []
   if (dataDir !== undefined) places.push({ dataDir: resolve(folder, dataDir) })
@@ -91,10 +96,17 @@ function read(section: Section, folder: string, ...others: readonly string[]): S
     maxPollRecords: consumer.count('maxPollRecords'),
     autoCommit: consumer.flag('autoCommit'),
     sessionTimeout: consumer.duration('sessionTimeout'),
+    publishLimitBytes: publishLimit.size('bytes'),
+    publishWhenFull: publishLimit.choice('whenFull', ['wait', 'fail']),
     cdcEnabled: cdc.flag('enabled'),
     cdcBufferSize: cdc.count('bufferSize'),
   }
-  for (const part of [consumer, cdc]) part.end()
+  if (settings.publishWhenFull !== undefined && settings.publishLimitBytes === undefined) {
+    section.fail(
+      `${publishLimit.nameOf('whenFull')} says what becomes of messages beyond ${publishLimit.nameOf('bytes')}: give both`,
+    )
+  }
+  for (const part of [consumer, publishLimit, cdc]) part.end()
   section.end(...others)
   return settings
 }

@@ -41,6 +41,9 @@ describe('the file', () => {
       max_poll_records = 100
       auto_commit = true
       session_timeout = "30s"
+      [streaming.publish_limit]
+      bytes = "16MB"
+      when_full = "fail"
       [streaming.cdc]
       enabled = true
       buffer_size = 10000
