@@ -7,7 +7,7 @@ import { invalid } from '../invalid.ts'
 import { type PendingTimer, readInstance, writeInstance } from './instance.ts'
 import { dueTime, type WorkflowOutput } from './output.ts'
 import { deleteTimer, writeTimer } from './timers.ts'
-import type { Workflow, WorkflowInput } from './workflow.ts'
+import type { Workflow, WorkflowContext, WorkflowInput } from './workflow.ts'
 
 type AnyWorkflow = Workflow<Untyped, Untyped, Untyped, Untyped>
 
@@ -106,6 +106,20 @@ class Reaction {
   }
 }
 
+/** What follows from an input, and the state after it. */
+export async function decided(
+  workflow: AnyWorkflow,
+  state: unknown,
+  input: WorkflowInput,
+  context: WorkflowContext,
+): Promise<{ readonly outputs: readonly WorkflowOutput[]; readonly state: unknown }> {
+  const outputs: unknown = await workflow.decide(input, state, context)
+  if (!Array.isArray(outputs))
+    throw invalid(`workflow ${workflow.name} decided ${JSON.stringify(outputs)}: give a list`)
+  const published = (outputs as WorkflowOutput[]).flatMap(output => (output?.action === 'publish' ? output.events : []))
+  return { outputs, state: [input, ...published].reduce((before, message) => workflow.evolve(before, message), state) }
+}
+
 /**
  * Has an instance react to an input. Gives whether timers were set.
  * @param fired Name of the timer that the input comes from.
@@ -123,15 +137,9 @@ export async function react(
   if (before?.completed) return false
   const state = before === undefined ? workflow.initialState() : before.state
   const pending = (before?.timers ?? []).filter(([name]) => name !== fired)
-  const outputs = await workflow.decide(input, state, { instanceId, now })
-  if (!Array.isArray(outputs))
-    throw invalid(`workflow ${workflow.name} decided ${JSON.stringify(outputs)}: give a list`)
+  const { outputs, state: next } = await decided(workflow, state, input, { instanceId, now })
   const reaction = new Reaction(events, workflow, tx, instanceId, now, input, pending)
-  let next = workflow.evolve(state, input)
-  for (const output of outputs as readonly WorkflowOutput[]) {
-    await reaction.carryOut(output)
-    if (output.action === 'publish') for (const event of output.events) next = workflow.evolve(next, event)
-  }
+  for (const output of outputs) await reaction.carryOut(output)
   const timers = [...reaction.timers]
   writeInstance(
     tx,
