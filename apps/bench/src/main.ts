@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
-import { cpus } from 'node:os'
+import { cpus, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Row, runs } from './measure.ts'
 import { table } from './table.ts'
@@ -34,5 +34,7 @@ for (const name of values.only ?? all) {
   const [code] = await once(child, 'close')
   if (code !== 0) throw new Error(`benchmark ${name} failed`)
 }
-const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}, Node ${process.version}, median of ${runs} runs`
+const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+const processor = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'processor'}`
+const machine = `${processor}, ${memory}, ${type()} ${release()}, Node ${process.version}, median of ${runs} runs`
 console.log(values.json ? JSON.stringify({ machine, rows }, null, 2) : `${machine}\n\n${table(rows)}`)

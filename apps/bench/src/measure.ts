@@ -61,3 +61,43 @@ export function row(
     ...(goal !== undefined && { goal }),
   }
 }
+
+/** One run, for work that is too long to be repeated. */
+export async function measureOnce(units: number, work: () => Promise<unknown> | unknown): Promise<Rate> {
+  const began = performance.now()
+  await work()
+  const rate = units / ((performance.now() - began) / 1000)
+  return { median: rate, slowest: rate }
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5)
+
+const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? 0
+
+/** A line of times in milliseconds, of which so many are below. */
+export function timesRow(
+  work: string,
+  ours: readonly number[],
+  share: number,
+  against: string,
+  reference: readonly number[],
+): Row {
+  const [measured, bare] = [quantile(ours, share), quantile(reference, share)]
+  const worst = Math.max(...ours)
+  return { work, measured, worst, unit: 'ms', against, reference: bare, ratio: bare / measured }
+}
+
+/** A line of something that should be small. */
+export function limitRow(work: string, unit: string, measured: number, limit: number, worst = measured): Row {
+  return {
+    work,
+    measured,
+    worst,
+    unit,
+    against: 'what is promised',
+    reference: limit,
+    ratio: limit / measured,
+    goal: 1,
+  }
+}

@@ -1,30 +1,63 @@
+import { setTimeout } from 'node:timers/promises'
 import { openLog } from '@aegis/log'
+import { count, StreamProcessor } from '@aegis/processing'
 import { PubSub } from '@aegis/pubsub'
 import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
+import { limitRow } from '../measure.ts'
 
-const megabytes = (): number => {
+/** What the process has in memory, in MB, after collecting garbage and giving its buffers time to be freed. */
+async function resident(): Promise<number> {
   globalThis.gc?.()
-  return process.memoryUsage().rss / 1e6
+  await setTimeout(100)
+  globalThis.gc?.()
+  return process.memoryUsage.rss() / 1e6
 }
 
-/** How much the process has grown after many messages, published and consumed; printed, for it is no rate. */
+/** How much the process grows while many messages are published, consumed and aggregated, once it has warmed up. */
 export const benchmark: Benchmark = {
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)
     await pubsub.createTopic('orders', { partitions: 4 })
+    const total = size(10_000_000)
+    const round = total / 100
+    let consumed = 0
+    let caughtUp: (() => void) | undefined
     const subscription = await pubsub.subscribe('orders', { groupId: 'g' })
-    const consuming = subscription.run(() => undefined)
-    const round = size(500_000)
-    const figures: string[] = []
-    for (let done = 0; done < 4; done++) {
-      await inFlight(round, 1000, n => pubsub.publish('orders', { payload: order(n) }))
-      figures.push(`${((done + 1) * round).toLocaleString('en-US')}: ${megabytes().toFixed(0)} MB`)
+    const consuming = subscription.run(() => {
+      if (++consumed % round === 0) caughtUp?.()
+    })
+    const job = await new StreamProcessor(log, { id: 'counts' })
+      .source('orders')
+      .timestampBy(({ at }) => at)
+      .keyBy(({ customer }) => customer)
+      .window('10s')
+      .aggregate({ orders: count() })
+      .sink('counts')
+      .start()
+    const fresh = await resident()
+    let start = fresh
+    for (let done = 0; done < 100; done++) {
+      const all = new Promise<void>(resolve => (caughtUp = resolve))
+      await inFlight(round, 1000, n => pubsub.publish('orders', { payload: order(done * round + n) }))
+      await all
+      if (done === 0) start = await resident()
+      if (done % 10 === 9) console.error(`  ${(done + 1) * round} messages: ${(await resident()).toFixed(0)} MB`)
     }
+    await job.drain()
+    const end = await resident()
     await subscription.close()
     await consuming
-    console.error(`memory (resident) after so many messages published and consumed: ${figures.join(', ')}`)
-    return []
+    console.error(`  fresh ${fresh.toFixed(0)} MB, warm ${start.toFixed(0)} MB, at the end ${end.toFixed(0)} MB`)
+    const messages = total.toLocaleString('en-US')
+    return [
+      limitRow(
+        `growth by ${messages} messages published, consumed and aggregated, from a hundredth of them on`,
+        'MB',
+        Math.max(1, end - start),
+        64,
+      ),
+    ]
   },
 }
