@@ -1,8 +1,11 @@
 import { openLog } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
 import { FaultyDisk } from '@aegis/storage/testing'
 import { checkHistory } from './check-history.ts'
-import { readFinalState } from './final-state.ts'
+import { noState, readFinalState } from './final-state.ts'
+import type { Anomaly } from './history.ts'
 import { Recorder } from './recorder.ts'
+import { storedAnomalies } from './stored-anomalies.ts'
 import type { TortureResult } from './torture.ts'
 import { runWorkload } from './workload.ts'
 
@@ -24,6 +27,7 @@ export async function faultTorture(options: FaultTortureOptions): Promise<Tortur
   const { seed, rounds, outcome = 'either', onRound } = options
   const disk = new FaultyDisk({ seed })
   const recorder = new Recorder()
+  const missing: Anomaly[] = []
   for (let round = 1; round <= rounds; round++) {
     disk.delay(3)
     const log = await openLog({ storage: await disk.open() })
@@ -35,20 +39,26 @@ export async function faultTorture(options: FaultTortureOptions): Promise<Tortur
       emit: line => recorder.add(name, line),
       signal: new AbortController().signal,
     }).catch((error: unknown) => error)
-    if (!isInjected(failure)) throw failure
+    if (isMissing(failure)) missing.push({ name: 'not-sound', example: failure.message })
+    else if (!isInjected(failure)) throw failure
     await log.close().catch(() => undefined)
     await disk.crash()
     disk.heal()
     onRound?.(round)
   }
   await using log = await openLog({ storage: await disk.open() })
-  const final = await readFinalState(log)
   const operations = recorder.operations()
-  const anomalies = checkHistory({ operations, final })
+  const stored = await storedAnomalies(log)
+  // What does not fit together cannot be read to its end.
+  const final = stored.length > 0 ? noState : await readFinalState(log)
+  const anomalies = stored.length > 0 ? [...missing, ...stored] : [...missing, ...checkHistory({ operations, final })]
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(operation => operation.outcome === 'ok').length
   return { seed, kills: rounds, operations: operations.length, acknowledged, records, bytesCut: 0, anomalies }
 }
+
+/** Whether the workload came upon records that are not there any more. */
+const isMissing = (error: unknown): error is AegisError => AegisError.is(error, 'RECORDS_MISSING')
 
 /** Whether an error, or one that it rests on, is the failure that was planned. */
 function isInjected(error: unknown): boolean {

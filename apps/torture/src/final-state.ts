@@ -2,6 +2,8 @@ import type { Log } from '@aegis/log'
 import { type FinalState, keyName, type Position, partitionName } from './history.ts'
 import { groupId, keys, partitions, text, topics } from './workload.ts'
 
+export const noState: FinalState = { records: new Map(), histories: new Map(), positions: [] }
+
 /** Reads everything that is in the log, record by record. */
 export async function readFinalState(log: Log): Promise<FinalState> {
   const records: FinalState['records'] = new Map()

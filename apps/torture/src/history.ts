@@ -80,6 +80,8 @@ export interface Anomaly {
 
 /** The names are those of Jepsen's Kafka tests and of Adya's isolation phenomena. */
 export type AnomalyName =
+  /** What `verifyLog` finds. */
+  | 'not-sound'
   | 'inconsistent-offsets'
   | 'duplicate'
   | 'aborted-read'

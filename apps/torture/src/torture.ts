@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { openLog } from '@aegis/log'
 import type { Durability } from '@aegis/storage'
 import { checkHistory, checkPrefix } from './check-history.ts'
-import { readFinalState } from './final-state.ts'
+import { noState, readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
 import type { PowerCut } from './power-cut.ts'
 import { Random } from './random.ts'
 import { Recorder } from './recorder.ts'
+import { storedAnomalies } from './stored-anomalies.ts'
 
 export interface TortureOptions {
   readonly dataDir: string
@@ -51,11 +52,14 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     onKill?.(kill)
   }
   await using log = await openLog({ dataDir })
-  const final = await readFinalState(log)
+  const stored = await storedAnomalies(log)
+  // What does not fit together cannot be read to its end.
+  const final = stored.length > 0 ? noState : await readFinalState(log)
   const operations = recorder.operations()
   const history = { operations, final }
   const losesTheNewest = powerCut !== undefined && durability === 'buffered'
-  const anomalies = losesTheNewest ? checkPrefix(history, process => process.split('.')[0]!) : checkHistory(history)
+  const check = () => (losesTheNewest ? checkPrefix(history, process => process.split('.')[0]!) : checkHistory(history))
+  const anomalies = stored.length > 0 ? stored : check()
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(({ outcome }) => outcome === 'ok').length
   return { seed, kills, operations: operations.length, acknowledged, records, bytesCut, anomalies }

@@ -131,3 +131,16 @@ it('a change of any block of a table is found by verify, in a database that is t
   await writeFile(table, whole)
   expect((await storage.verify()).damage).toEqual([])
 })
+
+it('a folder with a damaged table is not opened and left as it is, unless loss is allowed', async () => {
+  const dataDir = join(root, 'refused')
+  await cp(base, dataDir, { recursive: true })
+  const table = join(dataDir, files.find(file => file.endsWith('.ldb')) ?? '')
+  const content = await readFile(table)
+  content[10] = content[10]! ^ 1
+  await writeFile(table, content)
+  const before = (await readdir(dataDir)).sort()
+  await expect(openLevel({ dataDir })).rejects.toMatchObject({ code: 'STORAGE_CORRUPT', details: { offset: 0 } })
+  expect((await readdir(dataDir)).sort()).toEqual(before)
+  await (await openLevel({ dataDir, allowLoss: true })).close()
+})
