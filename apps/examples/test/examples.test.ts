@@ -73,6 +73,18 @@ describe.concurrent('each example prints the same the second time as the first',
     ])
   })
 
+  it('projection', async () => {
+    expect(await output('projection')).toEqual(['balance 25', 'rebuilt 25'])
+  })
+
+  it('workflow', async () => {
+    expect(await output('workflow')).toEqual(['order 1 Confirmed', 'order 2 Cancelled'])
+  })
+
+  it('privacy', async () => {
+    expect(await output('privacy')).toEqual(['1 forgotten gold', '2 Grace silver'])
+  })
+
   it('transaction', async () => {
     expect(await output('transaction')).toEqual([
       'published ada { total: 5 }',

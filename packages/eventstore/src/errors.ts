@@ -22,3 +22,5 @@ export type EventStoreErrorCode =
   | 'MASTER_KEY_UNKNOWN'
   /** Private data is not what was stored: it was changed, or moved here from another event. */
   | 'PRIVATE_DATA_CORRUPT'
+  /** A line of an import is not an event in the format of CloudEvents, or cannot be appended; the message names it. */
+  | 'IMPORT_INVALID'
