@@ -5,7 +5,9 @@ import { eventsTopic } from '../event-codec.ts'
 import type { ReadyFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
 import { streamIdOf } from '../stream-id.ts'
+import { firstBetween } from './catch-up.ts'
 import type { Checkpoint, CheckpointStore, SkippedEvent } from './checkpoint.ts'
+import { closedError } from './definition.ts'
 import { PositionWaiters, type WaitForOptions } from './position-waiters.ts'
 
 /** What becomes of an event that cannot be handled: `'stop'` nothing is handled any more, `'skip'` it is left out and noted. */
@@ -38,30 +40,6 @@ const calmCommits = 32
 const retries = 1000
 
 const oversize = ['TRANSACTION_TOO_LARGE', 'TRANSACTION_TOO_OLD']
-
-/** The offset of the first event from one position on that is below another. */
-export async function firstBetween({ log }: EventLog, from: number, end: number): Promise<number | undefined> {
-  if (from >= end) return undefined
-  const [record] = (await log.read(eventsTopic, 0, { from, maxRecords: 1 })).records
-  return record === undefined || record.offset >= end ? undefined : record.offset
-}
-
-/**
- * Waits until everything that is stored is passed.
- * @param wait Waits for one position.
- */
-export async function catchUp(
-  events: EventLog,
-  end: number,
-  position: () => number,
-  wait: (position: number) => Promise<void>,
-): Promise<void> {
-  for (;;) {
-    const next = await firstBetween(events, position(), end)
-    if (next === undefined) return
-    await wait(next)
-  }
-}
 
 /**
  * Goes through the events, each handled once: what follows from an event and the position behind it are in one commit.
@@ -146,7 +124,7 @@ export class EventProcessor {
       this.#work.failed(error)
       return
     }
-    this.#endBy(new AegisError('EVENT_PROCESSOR_CLOSED', `${this.#work.name} was closed: start it again`))
+    this.#endBy(closedError(this.#work.name))
   }
 
   #endBy(error: unknown): void {

@@ -1,7 +1,8 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
-import { type EventFilter, eventFilter } from '../event-filter.ts'
-import { invalid, wholeNumber } from '../invalid.ts'
+import type { EventFilter } from '../event-filter.ts'
+import { wholeNumber } from '../invalid.ts'
+import { checkDefinition } from '../processors/definition.ts'
 import type { OnError } from '../processors/event-processor.ts'
 import type { Documents } from './documents.ts'
 
@@ -36,16 +37,7 @@ export interface AsyncProjection<E extends EventInput = EventInput, Model extend
 }
 
 /** @throws AegisError `EVENT_INVALID` */
-export function checkProjection({
-  name,
-  version,
-  onError = 'stop',
-  ...filter
-}: AsyncProjection<Untyped, Untyped>): void {
-  if (typeof name !== 'string' || name === '' || name.length > 200 || !name.isWellFormed())
-    throw invalid(`name of a projection is ${JSON.stringify(name)}: give well-formed text of 1 to 200 characters`)
-  wholeNumber(`version of projection ${name}`, version)
-  if (!['stop', 'skip'].includes(onError))
-    throw invalid(`onError of projection ${name} is ${JSON.stringify(onError)}: give 'stop' or 'skip'`)
-  eventFilter(filter)
+export function checkProjection(projection: AsyncProjection<Untyped, Untyped>): void {
+  checkDefinition('projection', projection)
+  wholeNumber(`version of projection ${projection.name}`, projection.version)
 }

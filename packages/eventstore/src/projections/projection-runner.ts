@@ -2,6 +2,7 @@ import type { Untyped } from '@aegis/log'
 import { type EventLog, eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
+import { warnOf } from '../processors/definition.ts'
 import type { WaitForOptions } from '../processors/position-waiters.ts'
 import { RunningSet } from '../processors/running-set.ts'
 import { type AsyncProjection, checkProjection } from './async-projection.ts'
@@ -11,8 +12,6 @@ export interface StartProjectionsOptions {
   /** Called when a projection has stopped by itself. Default: a warning of the process. */
   onFailure?: (name: string, error: unknown) => void
 }
-
-const warn = (name: string, error: unknown): void => process.emitWarning(`projection ${name} failed: ${String(error)}`)
 
 /** Projections that follow the events, each by itself: one that fails does not hold up the others. */
 export class ProjectionRunner implements AsyncDisposable {
@@ -26,7 +25,7 @@ export class ProjectionRunner implements AsyncDisposable {
   static async start(
     events: EventLog,
     projections: readonly AsyncProjection<Untyped, Untyped>[],
-    { onFailure = warn }: StartProjectionsOptions,
+    { onFailure = warnOf('projection') }: StartProjectionsOptions,
   ): Promise<ProjectionRunner> {
     for (const projection of projections) checkProjection(projection)
     return new ProjectionRunner(

@@ -3,8 +3,10 @@ import { AegisError } from '@aegis/storage'
 import { eventsTopic } from '../event-codec.ts'
 import { eventFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
+import { catchUp } from '../processors/catch-up.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
-import { catchUp, EventProcessor } from '../processors/event-processor.ts'
+import { closedError } from '../processors/definition.ts'
+import { EventProcessor } from '../processors/event-processor.ts'
 import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
 import type { AsyncProjection } from './async-projection.ts'
 import { modelOf } from './read-model.ts'
@@ -119,7 +121,7 @@ export class RunningProjection {
   async waitFor(position: number, options: WaitForOptions): Promise<void> {
     const passed = this.#live?.position ?? 0
     if (position >= passed) {
-      if (this.#closed) throw this.#closedError()
+      if (this.#closed) throw closedError(this.#label)
       if (this.#failure !== undefined && this.#rebuilding === undefined) throw this.#failure.error
     }
     return this.#waiters.wait(position, passed, options)
@@ -142,7 +144,7 @@ export class RunningProjection {
 
   /** Makes the read model anew beside the one that is read, and has it read when it is as far. */
   rebuild({ onProgress }: RebuildOptions = {}): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#closedError())
+    if (this.#closed) return Promise.reject(closedError(this.#label))
     this.#onProgress = onProgress
     this.#rebuilding ??= this.#rebuild().finally(() => {
       this.#rebuilding = undefined
@@ -157,7 +159,7 @@ export class RunningProjection {
     await this.#builder?.stop()
     await this.#rebuilding?.catch(() => undefined)
     await this.#live?.stop()
-    this.#waiters.refuse(this.#closedError())
+    this.#waiters.refuse(closedError(this.#label))
   }
 
   async #rebuild(): Promise<void> {
@@ -172,7 +174,7 @@ export class RunningProjection {
     const builder = await this.#process(build)
     this.#builder = builder
     try {
-      if (this.#closed) throw this.#closedError()
+      if (this.#closed) throw closedError(this.#label)
       for (let round = 0; round < rounds; round++) {
         this.#end = await log.endOffset(eventsTopic)
         await this.#reach(builder, this.#end)
@@ -259,9 +261,5 @@ export class RunningProjection {
     const { log } = this.#events
     this.#stored = await changeProjection(log, this.name, (stored = this.#stored) => change(stored))
     return this.#stored
-  }
-
-  #closedError(): AegisError {
-    return new AegisError('EVENT_PROCESSOR_CLOSED', `${this.#label} was closed: start it again`)
   }
 }

@@ -4,9 +4,11 @@ import type { StoredEvent } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
 import { eventFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
+import { catchUp } from '../processors/catch-up.ts'
 import { CheckpointStore, type SkippedEvent } from '../processors/checkpoint.ts'
 import type { Clock } from '../processors/clock.ts'
-import { catchUp, EventProcessor } from '../processors/event-processor.ts'
+import { closedError } from '../processors/definition.ts'
+import { EventProcessor } from '../processors/event-processor.ts'
 import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
 import { readInstance, type StoredInstance, writeInstance } from './instance.ts'
 import { react } from './reaction.ts'
@@ -143,7 +145,7 @@ export class RunningWorkflow {
     this.#closed = true
     await this.#processor!.stop()
     this.#unschedule()
-    this.#fired.refuse(new AegisError('EVENT_PROCESSOR_CLOSED', `workflow ${this.name} was closed: start it again`))
+    this.#fired.refuse(closedError(`workflow ${this.name}`))
   }
 
   async #handle(event: StoredEvent, tx: Transaction): Promise<void> {

@@ -3,6 +3,7 @@ import { type EventLog, eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
 import { type Clock, clockOf } from '../processors/clock.ts'
+import { warnOf } from '../processors/definition.ts'
 import type { WaitForOptions } from '../processors/position-waiters.ts'
 import { RunningSet } from '../processors/running-set.ts'
 import type { StoredInstance } from './instance.ts'
@@ -16,8 +17,6 @@ export interface StartWorkflowsOptions {
   onFailure?: (name: string, error: unknown) => void
 }
 
-const warn = (name: string, error: unknown): void => process.emitWarning(`workflow ${name} failed: ${String(error)}`)
-
 /** Workflows that follow the events and their timers, each by itself: one that fails does not hold up the others. */
 export class WorkflowRunner implements AsyncDisposable {
   readonly #running: RunningSet<RunningWorkflow>
@@ -30,7 +29,7 @@ export class WorkflowRunner implements AsyncDisposable {
   static async start(
     events: EventLog,
     workflows: readonly Workflow<Untyped, Untyped, Untyped, Untyped>[],
-    { clock = clockOf(events.log), onFailure = warn }: StartWorkflowsOptions,
+    { clock = clockOf(events.log), onFailure = warnOf('workflow') }: StartWorkflowsOptions,
   ): Promise<WorkflowRunner> {
     for (const workflow of workflows) checkWorkflow(workflow)
     return new WorkflowRunner(

@@ -1,7 +1,8 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
-import { type EventFilter, eventFilter } from '../event-filter.ts'
+import type { EventFilter } from '../event-filter.ts'
 import { invalid } from '../invalid.ts'
+import { checkDefinition } from '../processors/definition.ts'
 import type { OnError } from '../processors/event-processor.ts'
 import type { WorkflowOutput } from './output.ts'
 
@@ -56,17 +57,9 @@ export interface Workflow<
 }
 
 /** @throws AegisError `EVENT_INVALID` */
-export function checkWorkflow({
-  name,
-  from = 'earliest',
-  onError = 'stop',
-  ...workflow
-}: Workflow<Untyped, Untyped, Untyped, Untyped>): void {
-  if (typeof name !== 'string' || name === '' || name.length > 200 || !name.isWellFormed())
-    throw invalid(`name of a workflow is ${JSON.stringify(name)}: give well-formed text of 1 to 200 characters`)
+export function checkWorkflow(workflow: Workflow<Untyped, Untyped, Untyped, Untyped>): void {
+  checkDefinition('workflow', workflow)
+  const { name, from = 'earliest' } = workflow
   if (!['earliest', 'latest'].includes(from))
     throw invalid(`from of workflow ${name} is ${JSON.stringify(from)}: give 'earliest' or 'latest'`)
-  if (!['stop', 'skip'].includes(onError))
-    throw invalid(`onError of workflow ${name} is ${JSON.stringify(onError)}: give 'stop' or 'skip'`)
-  eventFilter(workflow)
 }
