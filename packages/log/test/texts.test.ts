@@ -52,3 +52,20 @@ it('a text is stored as the bytes of its UTF-8, whatever stands before and behin
     { numRuns: 300 },
   )
 })
+
+it('records of one append without key, partition and time are neighbours, and their positions say so', async () => {
+  await using log = await openLog({ memory: true, now: () => 1_000 })
+  await log.createTopic('t', { partitions: 3 })
+  const values = (count: number): { value: string }[] => Array.from({ length: count }, (_, n) => ({ value: `${n}` }))
+  const receipts = await Promise.all([1, 0, 5_000, 2].map(count => log.append('t', values(count))))
+  for (const [at, count] of [1, 0, 5_000, 2].entries()) {
+    const { positions } = receipts[at]!
+    expect(positions.map(({ offset }) => offset - positions[0]!.offset)).toEqual([...Array(count).keys()])
+    if (count === 0) continue
+    const [{ partition, offset: from }] = [positions[0]!]
+    const { records } = await log.read('t', partition, { from, maxRecords: count })
+    expect(records.map(({ offset, timestamp }) => ({ topic: 't', partition, offset, timestamp }))).toEqual(positions)
+    expect(records.map(({ value }) => Buffer.from(value!).toString())).toEqual(values(count).map(({ value }) => value))
+  }
+  expect(await log.endOffset('t')).toBe(5_003)
+})

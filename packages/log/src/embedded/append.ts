@@ -3,7 +3,7 @@ import { encodeRecordBatch } from '../batch/encode.ts'
 import { type BatchRecord, noHeaders } from '../batch/layout.ts'
 import { sizeOfHeaders } from '../batch/record-parts.ts'
 import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
-import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, RecordPosition } from '../log.ts'
+import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { Commit } from './commit.ts'
 import { withVersion } from './record-version.ts'
@@ -172,10 +172,39 @@ export function decidePlain(
   records: readonly OutgoingRecord[],
   commit: Commit,
   now: number,
-): RecordPosition[] {
+): Receipt {
   assertThere(topic)
-  const sticky = stickyPartition(topic, records)
-  return records.map(record => decideRecord(topic, record, commit, sticky, now))
+  if (records.some(({ key, partition, timestamp }) => (key ?? partition ?? timestamp ?? null) !== null)) {
+    const sticky = stickyPartition(topic, records)
+    return { positions: records.map(record => decideRecord(topic, record, commit, sticky, now)) }
+  }
+  const partition = topic.partitions.length > 1 && records.length > 0 ? topic.partitioner.next() : 0
+  const receipt = new UniformReceipt(topic.config.name, partition, topic.nextOffset, records.length, now)
+  const state = topic.partitions[partition]!
+  for (const { value, headers = noHeaders } of records) {
+    commit.append(topic, state, topic.nextOffset++, now, null, value, headers, now)
+  }
+  return receipt
+}
+
+/** Of records that are neighbours in one partition: their positions are made when somebody asks, which few do. */
+class UniformReceipt implements Receipt {
+  readonly #first: RecordPosition
+  readonly #count: number
+  #positions: readonly RecordPosition[] | undefined
+
+  constructor(topic: string, partition: number, offset: number, count: number, timestamp: number) {
+    this.#first = { topic, partition, offset, timestamp }
+    this.#count = count
+  }
+
+  get positions(): readonly RecordPosition[] {
+    this.#positions ??= Array.from({ length: this.#count }, (_, n) => ({
+      ...this.#first,
+      offset: this.#first.offset + n,
+    }))
+    return this.#positions
+  }
 }
 
 /** The same for one record. */

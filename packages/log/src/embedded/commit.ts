@@ -20,6 +20,7 @@ export interface Waiter {
 
 interface OpenBatch {
   readonly topic: TopicState
+  readonly partition: PartitionState
   readonly writer: BatchWriter
 }
 
@@ -30,6 +31,8 @@ export class Commit {
   readonly waiters: Waiter[] = []
   bytes = 0
   readonly #open = new Map<PartitionState, OpenBatch>()
+  /** The open batch that was written to last: most records follow one of their partition. */
+  #last: OpenBatch | undefined
   readonly #batches: { partition: PartitionState; batch: TailBatch }[] = []
   readonly #operations: Operation[] = []
   readonly #touched = new Map<PartitionState, TopicState>()
@@ -72,7 +75,7 @@ export class Commit {
     headers: readonly Header[],
     now: number,
   ): void {
-    let open = this.#open.get(partition)
+    let open = this.#last?.partition === partition ? this.#last : this.#open.get(partition)
     if (open === undefined) {
       const writer = new BatchWriter({
         baseOffset: offset,
@@ -81,8 +84,9 @@ export class Commit {
         reservedBehind: checksumBytes,
         capacity: partition.batchSize,
       })
-      this.#open.set(partition, (open = { topic, writer }))
+      this.#open.set(partition, (open = { topic, partition, writer }))
     }
+    this.#last = open
     const { writer } = open
     const before = writer.length
     writer.append(offset, timestamp, key, value, headers)
@@ -90,6 +94,7 @@ export class Commit {
     if (writer.length >= batchBytes) {
       this.#end(partition, open, now)
       this.#open.delete(partition)
+      this.#last = undefined
     }
   }
 

@@ -94,7 +94,7 @@ export class Sequencer {
     }
     const list = checkedRecords(topic, records)
     const commit = this.#gathering()
-    const receipt: Receipt = { positions: decidePlain(topic, list, commit, this.#now()) }
+    const receipt = decidePlain(topic, list, commit, this.#now())
     this.#schedule(commit)
     return commit.durable.then(() => receipt)
   }
