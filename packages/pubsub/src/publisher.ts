@@ -2,7 +2,7 @@ import type { Header, Log, OutgoingRecord, Receipt, TopicDescription, Transactio
 import { AegisError } from '@aegis/storage'
 import { IdentifiedBatches } from './identified-batches.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
-import type { IdentifiedReceipt, MessageIds } from './message-ids.ts'
+import type { IdentifiedReceipt, IdentifiedRecord, MessageIds } from './message-ids.ts'
 import {
   type DelayedMessage,
   dueTime,
@@ -15,6 +15,7 @@ import {
 import { type PublishLimit, sizeOfRecord } from './publish-limit.ts'
 import type { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, schedule, scheduleOnce } from './schedule/schedules.ts'
+import type { ScheduledRecord } from './schedule/stored-schedule.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Topic } from './topic.ts'
 
@@ -66,9 +67,8 @@ export class Publisher {
     const name = nameOf(topic)
     let record = this.encode(this.#log.topic(name), message, rulesOf(topic))
     if (more.length > 0) record = { ...record, headers: [...(record.headers ?? []), ...more] }
-    const limit = this.#limit
-    if (limit === undefined) return this.#log.appendOne(name, record)
-    return limit.run(name, sizeOfRecord(record), () => this.#log.appendOne(name, record))
+    if (this.#limit === undefined) return this.#log.appendOne(name, record)
+    return this.#limited(name, [record], () => this.#log.appendOne(name, record))
   }
 
   /** Of messages that are just to be appended, in one commit. */
@@ -77,9 +77,7 @@ export class Publisher {
     const { name } = description
     const rules = rulesOf(topic)
     const records = messages.map(message => this.encode(description, message, rules))
-    const append = (): Promise<Receipt> => this.#log.append(name, records)
-    const bytes = this.#limit === undefined ? 0 : records.reduce((sum, record) => sum + sizeOfRecord(record), 0)
-    const { positions } = await (this.#limit === undefined ? append() : this.#limit.run(name, bytes, append))
+    const { positions } = await this.#limited(name, records, () => this.#log.append(name, records))
     return [...positions]
   }
 
@@ -97,21 +95,31 @@ export class Publisher {
         `publishMany on topic ${name} takes messages for now or for later: give those for later a call of their own`,
       )
     }
+    const description = await knownTopic(this.#log, name)
     if (now.length === 0) {
-      return this.#log.transaction(async tx => {
-        const scheduled: ScheduledMessage[] = []
-        for (const message of delayed) scheduled.push(await this.scheduleOnce(tx, topic, message))
-        return scheduled
-      })
+      const prepared = delayed.map(message => this.#prepareDelayed(description, topic, message))
+      const records = prepared.map(({ scheduled }) => scheduled.record)
+      return this.#limited(name, records, () =>
+        this.#log.transaction(async tx => {
+          const written: ScheduledMessage[] = []
+          for (const { scheduled, dueAt } of prepared) {
+            written.push(await scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt))
+          }
+          return written
+        }),
+      )
     }
-    const [message] = now
-    if (now.length === 1 && message?.messageId !== undefined) {
-      const description = await knownTopic(this.#log, name)
-      const record = this.encode(description, message, rulesOf(topic))
-      return [await this.#batches.publish(description, record, message.messageId)]
+    const identified = this.#identified(description, topic, now)
+    const [{ record, messageId } = {}] = identified
+    const publish = async (): Promise<PublishResult[]> => {
+      if (identified.length === 1 && record !== undefined && messageId !== undefined) {
+        return [await this.#batches.publish(description, record, messageId)]
+      }
+      const receipt = await this.#log.transaction(tx => this.#messageIds.append(tx, description, identified))
+      return [...receipt.positions]
     }
-    const receipt = await this.#log.transaction(tx => this.appendOnce(tx, topic, now))
-    return [...receipt.positions]
+    const records = identified.map(({ record }) => record)
+    return this.#limited(name, records, publish)
   }
 
   /** At once: none of the messages has an id. */
@@ -126,35 +134,41 @@ export class Publisher {
   /** Those with an id only if they are not there yet. */
   async appendOnce(tx: Transaction, topic: AnyTopic, messages: readonly OutgoingMessage[]): Promise<IdentifiedReceipt> {
     const description = await knownTopic(this.#log, nameOf(topic))
-    const records = messages.map(message => ({
-      record: this.encode(description, message, rulesOf(topic)),
-      messageId: message.messageId,
-    }))
-    return this.#messageIds.append(tx, description, records)
+    return this.#messageIds.append(tx, description, this.#identified(description, topic, messages))
   }
 
   /** For later, of a message without an id. */
   schedule(tx: Transaction, topic: AnyTopic, message: DelayedMessage): ScheduledMessage {
-    const description = this.#log.topic(nameOf(topic))
-    const dueAt = dueTime(description.name, message, this.#log.now())
-    const record = this.#encodeDelayed(description, message, rulesOf(topic))
-    return schedule(
-      tx,
-      this.#scheduler,
-      { topic: description.name, record, ttl: message.ttl, messageId: undefined },
-      dueAt,
-    )
+    const { scheduled, dueAt } = this.#prepareDelayed(this.#log.topic(nameOf(topic)), topic, message)
+    return schedule(tx, this.#scheduler, scheduled, dueAt)
   }
 
   /** For later; one with an id only once. */
   async scheduleOnce(tx: Transaction, topic: AnyTopic, message: DelayedMessage): Promise<ScheduledMessage> {
     const description = await knownTopic(this.#log, nameOf(topic))
-    const { messageId } = message
-    if (messageId === undefined) return this.schedule(tx, topic, message)
-    const dueAt = dueTime(description.name, message, this.#log.now())
-    const record = this.#encodeDelayed(description, message, rulesOf(topic))
-    const scheduled = { topic: description.name, record, ttl: message.ttl, messageId }
+    const { scheduled, dueAt } = this.#prepareDelayed(description, topic, message)
     return scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt)
+  }
+
+  #limited<T>(topic: string, records: readonly OutgoingRecord[], publish: () => Promise<T>): Promise<T> {
+    if (this.#limit === undefined) return publish()
+    return this.#limit.run(
+      topic,
+      records.reduce((sum, record) => sum + sizeOfRecord(record), 0),
+      publish,
+    )
+  }
+
+  #identified(
+    description: TopicDescription,
+    topic: AnyTopic,
+    messages: readonly OutgoingMessage[],
+  ): IdentifiedRecord[] {
+    const rules = rulesOf(topic)
+    return messages.map(message => ({
+      record: this.encode(description, message, rules),
+      messageId: message.messageId,
+    }))
   }
 
   #withContext(record: OutgoingRecord): OutgoingRecord {
@@ -163,11 +177,17 @@ export class Publisher {
   }
 
   /** Refused now rather than when it is due. */
-  #encodeDelayed(topic: TopicDescription, message: DelayedMessage, rules: PublishRules | undefined): OutgoingRecord {
-    const record = this.#withContext(encodeMessage(topic, message, rules))
-    const { name, maxMessageSize, partitions } = topic
-    const { key, value, partition } = record
-    const size = Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '')
+  #prepareDelayed(
+    description: TopicDescription,
+    topic: AnyTopic,
+    message: DelayedMessage,
+  ): { readonly scheduled: ScheduledRecord; readonly dueAt: number } {
+    const { ttl, messageId } = message
+    const { name, maxMessageSize, partitions } = description
+    const dueAt = dueTime(name, message, this.#log.now())
+    const record = this.#withContext(encodeMessage(description, message, rulesOf(topic)))
+    const { partition } = record
+    const size = sizeOfRecord(record)
     if (size > maxMessageSize) {
       throw new AegisError(
         'RECORD_TOO_LARGE',
@@ -180,7 +200,7 @@ export class Publisher {
         `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
       )
     }
-    return record
+    return { scheduled: { topic: name, record, ttl, messageId }, dueAt }
   }
 }
 

@@ -164,11 +164,15 @@ export class PubSub implements AsyncDisposable {
     }
   ): Promise<PublishResult[]> {
     const list: readonly (readonly [AnyTopic, OutgoingMessage])[] = messages
-    const receipts = await this.#log.transaction(async tx => {
-      const written: Receipt[] = []
-      for (const [topic, message] of list) written.push(await this.#publisher.appendOnce(tx, topic, [message]))
-      return written
-    })
+    const publish = (): Promise<Receipt[]> =>
+      this.#log.transaction(async tx => {
+        const written: Receipt[] = []
+        for (const [topic, message] of list) written.push(await this.#publisher.appendOnce(tx, topic, [message]))
+        return written
+      })
+    const topics = [...new Set(list.map(([topic]) => nameOf(topic)))].join(', ')
+    const telemetry = this.#telemetry
+    const receipts = await (telemetry === undefined ? publish() : telemetry.publishing(topics, list.length, publish))
     return receipts.map(({ positions }) => positions[0]!)
   }
 

@@ -1,6 +1,6 @@
-import { decodePayload, type Log, type LogRecord, type Readable, type TopicDescription } from '@aegis/log'
+import { decodePayload, type Log, type LogRecord, type Readable, type TopicDescription, type Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type Around, type Decode, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type Around, type Decode, type SeekTo, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import { knownTopic, nameOf } from './known-topic.ts'
 import { DeliveredMessage, type Message } from './message.ts'
 import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
@@ -19,7 +19,7 @@ export type Subscribed<Out> = string | Readable<Out> | readonly (string | Readab
 type PayloadDecoder<Out> = (record: LogRecord) => Out
 
 export const payloadDecoder = <Out>(topic: string | Readable<Out>, { codec }: TopicDescription): PayloadDecoder<Out> =>
-  typeof topic === 'string' ? record => decodePayload(codec, record) as Out : record => topic.decode(record)
+  typeof topic === 'string' ? (record): Untyped => decodePayload(codec, record) : record => topic.decode(record)
 
 /** Makes messages of records, those that are wanted. */
 function messageDecoder<Out>(
@@ -58,41 +58,44 @@ export async function openSubscription<Out>(
     if (typeof topic === 'string' && isPattern(topic)) patterns.push(topic)
     else decoders.set(name, payloadDecoder(topic, await knownTopic(log, name)))
   }
-  const open = (from: SubscriptionOptions['from']): Promise<Subscription<Message<Out>>> => {
-    const topics = [...decoders.keys()]
-    const only = topics.length === 1 && patterns.length === 0 ? decoders.get(topics[0]!) : undefined
-    const decoderOf = only === undefined ? (topic: string) => decoders.get(topic)! : () => only
-    const decode = messageDecoder(log, decoderOf, filter)
-    // Of a list topics may come and go; the only one may not.
-    const wanted = only === undefined ? topics : topics[0]!
-    const all = { ...options, ...(from !== undefined && { from }) }
-    if (telemetry === undefined) return Subscription.open(log, wanted, decode, all)
-    const { groupId } = options
-    const around: Around<Message<Out>> = (message, handle) => telemetry.handling(message, groupId, handle)
-    return Subscription.open(log, wanted, telemetry.counting(decode, groupId), all, around)
-  }
   if (list.length !== 1 || patterns.length > 0) checkStart(options)
-  if (patterns.length === 0) return { subscription: await open(options.from), watch: undefined }
-
   const matches = matcherOf(patterns)
-  const named = new Set(decoders.keys())
-  const found = (await log.listTopics()).filter(({ name }) => matches(name) && !named.has(name))
-  for (const topic of found) decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
+  const names = [...decoders.keys()]
+  const only = names.length === 1 && patterns.length === 0 ? decoders.get(names[0]!) : undefined
+  const decode = messageDecoder(log, only === undefined ? topic => decoders.get(topic)! : () => only, filter)
+  // Of a list topics may come and go; the only one may not.
+  const subscription = await opened(log, only === undefined ? names : names[0]!, decode, options, telemetry)
+  if (patterns.length === 0) return { subscription, watch: undefined }
+  const add = async (topic: TopicDescription, from: SeekTo): Promise<void> => {
+    decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
+    await subscription.add(topic.name, from)
+  }
+  try {
+    const { groupId, from = 'latest' } = options
+    const isBack = groupId !== undefined && (await isKnownGroup(log, groupId, patterns))
+    const found = (await log.listTopics()).filter(({ name }) => matches(name) && !names.includes(name))
+    // A topic where a group that is back has no position was created while it was away.
+    for (const topic of found) await add(topic, isBack ? 'earliest' : from)
+    if (groupId !== undefined && !isBack) await rememberGroup(log, groupId, patterns)
+    const isNew = (name: string): boolean => matches(name) && !names.includes(name)
+    return { subscription, watch: new TopicWatch(log, isNew, found, topic => add(topic, 'earliest')) }
+  } catch (error) {
+    await subscription.close()
+    throw error
+  }
+}
+
+function opened<Out>(
+  log: Log,
+  topics: string | readonly string[],
+  decode: Decode<Message<Out>>,
+  options: SubscriptionOptions,
+  telemetry: Telemetry | undefined,
+): Promise<Subscription<Message<Out>>> {
+  if (telemetry === undefined) return Subscription.open(log, topics, decode, options)
   const { groupId } = options
-  const isBack = groupId !== undefined && (await isKnownGroup(log, groupId, patterns))
-  // Where the group has no position it has not seen the topic: it was created while nobody was there.
-  const subscription = await open(isBack ? 'earliest' : options.from)
-  if (groupId !== undefined && !isBack) await rememberGroup(log, groupId, patterns)
-  const watch = new TopicWatch(
-    log,
-    name => matches(name) && !named.has(name),
-    found,
-    async topic => {
-      decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
-      await subscription.add(topic.name)
-    },
-  )
-  return { subscription, watch }
+  const around: Around<Message<Out>> = (message, handle) => telemetry.handling(message, groupId, handle)
+  return Subscription.open(log, topics, telemetry.counting(decode, groupId), options, around)
 }
 
 function checkStart({ from }: SubscriptionOptions): void {

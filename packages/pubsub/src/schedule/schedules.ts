@@ -171,14 +171,15 @@ export function schedule(
   return { topic: scheduled.topic, id: idOf(key), dueAt }
 }
 
-/** As `schedule`, unless a message with this id waits for its time already. */
+/** As `schedule`, unless it has an id and a message with that waits for its time already. */
 export async function scheduleOnce(
   tx: Transaction,
   scheduler: Scheduler,
   topic: TopicDescription,
-  scheduled: ScheduledRecord & { readonly messageId: string },
+  scheduled: ScheduledRecord,
   dueAt: number,
 ): Promise<ScheduledMessage> {
+  if (scheduled.messageId === undefined) return schedule(tx, scheduler, scheduled, dueAt)
   const idKey = delayedIdKey(topic, scheduled.messageId)
   const stored = await tx.getState(delayedIdSpace, idKey)
   if (stored !== undefined) {
