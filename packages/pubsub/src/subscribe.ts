@@ -68,10 +68,17 @@ export async function openSubscription<Out>(
   if (patterns.length === 0) return { subscription, watch: undefined }
   const add = async (topic: TopicDescription, from: SeekTo): Promise<void> => {
     decoders.set(topic.name, payloadDecoder<Out>(topic.name, topic))
-    await subscription.add(topic.name, from)
+    try {
+      await subscription.add(topic.name, from)
+    } catch (error) {
+      if (groupId === undefined || !AegisError.is(error, 'OFFSET_RESET')) throw error
+      // A topic of this name was deleted, and this is another: the group has seen nothing of it.
+      await log.resetGroup(groupId, topic.name, 'earliest')
+      await subscription.add(topic.name, from)
+    }
   }
+  const { groupId, from = 'latest' } = options
   try {
-    const { groupId, from = 'latest' } = options
     const isBack = groupId !== undefined && (await isKnownGroup(log, groupId, patterns))
     const found = (await log.listTopics()).filter(({ name }) => matches(name) && !names.includes(name))
     // A topic where a group that is back has no position was created while it was away.

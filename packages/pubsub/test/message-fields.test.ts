@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { defineTopic, type PublishResult, PubSub } from '../src/index.ts'
-import { given } from './given.ts'
+import { given, itEmbedded } from './given.ts'
 
 describe('a time to live', () => {
   it('ends: the message is not delivered any more, and the group is past it', async () => {
@@ -119,7 +119,7 @@ describe('a partitioner', () => {
 describe('publishing to several topics', () => {
   const orders = defineTopic('orders', { schema: z.object({ id: z.string() }) })
 
-  it('is one commit: all of them have it, or none', async () => {
+  itEmbedded('is one commit: all of them have it, or none', async () => {
     await using g = await given()
     await g.pubsub.createTopic(orders)
     await g.pubsub.createTopic('audit', { maxMessageSize: 50 })

@@ -59,7 +59,7 @@ describe('a request', () => {
       details: { code: 'PAYLOAD_INVALID' },
     })
     expect(await g.pubsub.request('t', { payload: 'nothing' })).toBeUndefined()
-    expect(await g.log.endOffset('t')).toBe(3)
+    expect(await g.payloads('t')).toHaveLength(3)
   })
 
   it('ends with its timeout; a late reply is dropped, and the request is not handled after it', async () => {

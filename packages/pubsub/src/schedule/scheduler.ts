@@ -182,7 +182,8 @@ export class Scheduler {
     { record, ttl, messageId }: ScheduledRecord,
     dueAt: number,
   ): Promise<void> {
-    const complete = withExpiry(topic.name, record, ttl, dueAt)
+    const { timestamp = this.#log.now() } = record
+    const complete = withExpiry(topic.name, { ...record, timestamp }, ttl, dueAt)
     if (messageId === undefined) tx.append(topic.name, complete)
     else await this.#messageIds.append(tx, topic, [{ record: complete, messageId }])
   }
