@@ -11,7 +11,7 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { Subscription, SubscriptionOptions } from '@aegis/subscription'
+import { type RedriveOptions, redrive, type Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type HistoryOptions, readHistory } from './history.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
@@ -268,6 +268,15 @@ export class PubSub implements AsyncDisposable {
   ): Promise<StoredMessage<Out>[]> {
     const description = await knownTopic(this.#log, nameOf(topic))
     return readHistory(this.#log, description.name, payloadDecoder(topic, description), options)
+  }
+
+  /**
+   * Gives a group its dead letters back, with their attempts counted anew; other groups do not get them. Resolves with how many they are.
+   * @throws AegisError `TOPIC_UNKNOWN`
+   */
+  async redrive(topic: string | Readable<unknown>, groupId: string, options?: RedriveOptions): Promise<number> {
+    const { name } = await knownTopic(this.#log, nameOf(topic))
+    return redrive(this.#log, name, groupId, options)
   }
 
   /** Publishing inside a transaction of the log. */
