@@ -1,6 +1,6 @@
 import { AegisError } from '@aegis/storage'
 import type { LogRecord } from './log.ts'
-import { StoredRecord } from './stored-record.ts'
+import { hasText } from './stored-record.ts'
 
 /** The payload of what is named by a string only: nothing is known of its type. */
 // biome-ignore lint/suspicious/noExplicitAny: the one place where users ask for no checking
@@ -46,7 +46,7 @@ export function encodePayload(topic: string, codec: Codec, payload: unknown): Ui
  * @throws AegisError `PAYLOAD_INVALID` when the bytes are not of the codec.
  */
 export function decodePayload(codec: Codec, record: LogRecord): unknown {
-  if (codec === 'json' && record instanceof StoredRecord) {
+  if (codec === 'json' && hasText(record)) {
     const json = record.valueText()
     return json === undefined ? undefined : parseJson(json, record)
   }

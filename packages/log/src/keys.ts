@@ -44,20 +44,26 @@ export function u32(value: number): Uint8Array {
   out.writeUInt32BE(value)
   return out
 }
-export function writeU64(buffer: Uint8Array, value: number, at: number): void {
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000))
-  view.setUint32(at + 4, value >>> 0)
+// By bytes: a view made for each number costs more than the number (15 against 3 ns).
+const writeU32 = (bytes: Uint8Array, value: number, at: number): void => {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+const readU32 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+export function writeU64(bytes: Uint8Array, value: number, at: number): void {
+  writeU32(bytes, Math.floor(value / 0x1_0000_0000), at)
+  writeU32(bytes, value >>> 0, at + 4)
 }
 export function u64(value: number): Uint8Array {
   const out = Buffer.alloc(8)
   writeU64(out, value, 0)
   return out
 }
-export function readU64(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
-}
+export const readU64 = (bytes: Uint8Array, at: number): number =>
+  readU32(bytes, at) * 0x1_0000_0000 + readU32(bytes, at + 4)
 
 export const topicKey = (name: string): Uint8Array => join([Space.topic], text(name))
 /** A deleted topic whose records may still be there. */
@@ -73,8 +79,11 @@ export const partitionKey = (topicId: number, partition: number): Uint8Array =>
 export const latestKey = (topicId: number, key: Uint8Array): Uint8Array =>
   join([Space.latest], u32(topicId), escaped(key))
 export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.head], u32(topicId), escaped(key))
-export const historyKey = (topicId: number, key: Uint8Array, lastVersion: number): Uint8Array =>
-  join([Space.history], u32(topicId), escaped(key), u64(lastVersion))
+/** A page of the history whose head is stored under `head`. */
+export const pageKey = (head: Uint8Array, lastVersion: number): Uint8Array =>
+  join([Space.history], head.subarray(1), u64(lastVersion))
+/** Undoes `pageKey`. */
+export const headOfPage = (page: Uint8Array): Uint8Array => join([Space.head], page.subarray(1, -8))
 export const groupKey = (topicId: number, groupId: string, partition: number): Uint8Array =>
   join([Space.group], u32(topicId), escaped(text(groupId)), u32(partition))
 export const stateKey = (space: string, key: Uint8Array): Uint8Array => join([Space.state], escaped(text(space)), key)

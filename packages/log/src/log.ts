@@ -142,8 +142,10 @@ export interface KeyedRecord extends LogRecord {
 }
 
 export interface KeyHistoryOptions {
-  /** First version. Default 0. */
+  /** The first version; with `reverse` the newest one that is wanted. Default: from the oldest, or the newest, on. */
   from?: number
+  /** Newest first. Default false. */
+  reverse?: boolean
   /** Default: all. */
   limit?: number
 }
@@ -219,6 +221,8 @@ export interface Transaction extends LogReader {
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Receipt
   putState(space: string, key: Uint8Array, value: Uint8Array): void
   deleteState(space: string, key: Uint8Array): void
+  /** As that of the log. */
+  truncateHistory(topic: string, key: Uint8Array, before: number): void
   commitPosition(position: PositionCommit | DecidedPosition): void
   /**
    * Calls back in the turn in which the commit becomes visible, before the transaction's promise resolves; never when
@@ -333,6 +337,11 @@ export interface Log extends LogReader {
   startOffset(topic: string, partition: number): Promise<number>
   /** The first offset of a partition whose append time is at or after `time` (ms), or the end. */
   offsetForTime(topic: string, partition: number, time: number): Promise<number>
+  /**
+   * Takes away the records of a key of a `'history'` topic below a version. Its versions go on counting: `expected` knows
+   * them as before, and none is given out again. Whoever reads the topic itself may still see the records.
+   */
+  truncateHistory(topic: string, key: Uint8Array, before: number): Promise<void>
   follow(topic: string, options: FollowOptions): Follower
   /**
    * Serializable and optimistic: the function may be run again, so it should have no other effects.

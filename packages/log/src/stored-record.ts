@@ -27,8 +27,41 @@ export class BatchSource {
   }
 }
 
+/** The headers that begin at `start`. */
+export function readHeaders(source: BatchSource, start: number): readonly Header[] {
+  const { bytes } = source
+  let at = start
+  const next = (): number => {
+    let byte = bytes[at++]!
+    let bits = byte & 0x7f
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = bytes[at++]!
+      bits |= (byte & 0x7f) << shift
+    }
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+  const count = next()
+  if (count === 0) return noHeaders
+  return Array.from({ length: count }, () => {
+    const keyLength = next()
+    const key = bytes.toString('utf8', at, (at += keyLength))
+    const length = next()
+    const value = source.view(at, length)
+    at += Math.max(0, length)
+    return { key, value }
+  })
+}
+
+/** A record that knows the text of its value. */
+export interface TextRecord {
+  /** The value as UTF-8 text to be parsed at once; `undefined` for a tombstone. */
+  valueText(): string | undefined
+}
+
+export const hasText = (record: object): record is TextRecord => 'valueText' in record
+
 /** A record that lies in a batch: key, value and headers are made when they are asked for, as views of its bytes. */
-export class StoredRecord implements LogRecord {
+export class StoredRecord implements LogRecord, TextRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -70,30 +103,9 @@ export class StoredRecord implements LogRecord {
   }
 
   get headers(): readonly Header[] {
-    const { bytes } = this.#source
-    let at = this.#value + Math.max(0, this.#valueLength)
-    const next = (): number => {
-      let byte = bytes[at++]!
-      let bits = byte & 0x7f
-      for (let shift = 7; byte >= 0x80; shift += 7) {
-        byte = bytes[at++]!
-        bits |= (byte & 0x7f) << shift
-      }
-      return (bits >>> 1) ^ -(bits & 1)
-    }
-    const count = next()
-    if (count === 0) return noHeaders
-    return Array.from({ length: count }, () => {
-      const keyLength = next()
-      const key = bytes.toString('utf8', at, (at += keyLength))
-      const length = next()
-      const value = this.#source.view(at, length)
-      at += Math.max(0, length)
-      return { key, value }
-    })
+    return readHeaders(this.#source, this.#value + Math.max(0, this.#valueLength))
   }
 
-  /** The value as UTF-8 text to be parsed at once; `undefined` for a tombstone. */
   valueText(): string | undefined {
     const start = this.#value
     return this.#valueLength < 0 ? undefined : this.#source.text(start, start + this.#valueLength)

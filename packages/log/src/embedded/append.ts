@@ -1,11 +1,13 @@
 import { AegisError } from '@aegis/storage'
-import { encodeRecordBatch } from '../batch/encode.ts'
 import { type BatchRecord, noHeaders } from '../batch/layout.ts'
 import { sizeOfHeaders } from '../batch/record-parts.ts'
-import { headKey, historyKey, latestKey, readU64, u32, u64 } from '../keys.ts'
+import { headKey, latestKey } from '../keys.ts'
 import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { Commit } from './commit.ts'
+import { countOf } from './history/head.ts'
+import { Histories } from './history/write.ts'
+import { encodeLatest, latestVersion } from './latest-entry.ts'
 import { withVersion } from './record-version.ts'
 import { keyText, type Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
@@ -124,8 +126,7 @@ function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stag
   const key = records[0]!.key!
   const { keyed, id, name } = topic.config
   const stored = stage.get(keyed === 'history' ? headKey(id, key) : latestKey(id, key))
-  const actual =
-    stored === undefined ? 'no-stream' : keyed === 'history' ? readU64(stored, 0) - 1 : latestVersion(stored)
+  const actual = stored === undefined ? 'no-stream' : keyed === 'history' ? countOf(stored) - 1 : latestVersion(stored)
   const holds = expected === 'stream-exists' ? actual !== 'no-stream' : actual === expected
   if (!holds) {
     const text = Buffer.from(key).toString('utf8').slice(0, 200)
@@ -136,10 +137,6 @@ function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stag
     )
   }
 }
-
-// Byte 12 of a `latest` entry says whether the record is a tombstone: then there is nothing to expect.
-const latestVersion = (stored: Uint8Array): number | 'no-stream' =>
-  stored[12] === 1 ? 'no-stream' : readU64(stored, 4)
 
 function assertThere({ deleted, config }: TopicState): void {
   if (deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${config.name} was deleted`)
@@ -222,39 +219,20 @@ export function decideAppend(append: PreparedAppend, stage: Stage, now: number):
   const { name, keyed, id, partitions } = topic.config
   assertThere(topic)
   const sticky = stickyPartition(topic, append.records)
-  const positions: RecordPosition[] = []
-  const histories = new Map<string, { key: Uint8Array; partition: number; records: BatchRecord[] }>()
-  for (const { key, value, headers, timestamp = now, partition: wanted } of append.records) {
+  const histories = keyed === 'history' ? new Histories(stage) : undefined
+  const positions = append.records.map(({ key, value, headers, timestamp = now, partition: wanted }) => {
     const partition = wanted ?? (key === null ? sticky : partitionForKey(key, partitions))
     const record: BatchRecord = { offset: stage.takeOffset(topic), timestamp, key, value, headers }
     const position = { topic: name, partition, offset: record.offset, timestamp }
-    if (keyed === 'latest') {
-      const head = Buffer.concat([u32(partition), u64(record.offset), Uint8Array.of(value === null ? 1 : 0)])
-      stage.put(latestKey(id, key!), Buffer.concat([head, encodeRecordBatch([record], { baseOffset: record.offset })]))
+    if (histories !== undefined) {
+      const version = histories.add(headKey(id, key!), record, partition)
+      stage.append(topic, partition, withVersion(record, version))
+      return { ...position, version }
     }
-    if (keyed !== 'history') {
-      stage.append(topic, partition, record)
-      positions.push(position)
-      continue
-    }
-    const text = keyText(key!)
-    const history = histories.get(text)
-    if (history === undefined) histories.set(text, { key: key!, partition, records: [record] })
-    else history.records.push(record)
-    const stored = stage.get(headKey(id, key!))
-    const version = stored === undefined ? 0 : readU64(stored, 0)
-    stage.put(headKey(id, key!), u64(version + 1))
-    stage.append(topic, partition, withVersion(record, version))
-    positions.push({ ...position, version })
-  }
-  for (const { key, partition, records } of histories.values()) {
-    const count = readU64(stage.get(headKey(id, key))!, 0)
-    const head = Buffer.concat([u32(partition), u64(count - records.length), Uint8Array.of(0)])
-    const chunk = Buffer.concat([head, encodeRecordBatch(records, { baseOffset: records[0]!.offset })])
-    stage.put(historyKey(id, key, count - 1), chunk)
-  }
+    if (keyed === 'latest') stage.put(latestKey(id, key!), encodeLatest(record, partition))
+    stage.append(topic, partition, record)
+    return position
+  })
+  histories?.extend()
   return positions
 }
-
-/** Bytes before the RecordBatch in a keyed entry: partition, offset or first version, tombstone. */
-export const keyedEntryBytes = 13

@@ -28,6 +28,8 @@ interface OpenBatch {
 export class Commit {
   readonly number: number
   readonly writes = new Map<string, Operation>()
+  /** Of these, those that mean the same as what was there before. */
+  readonly rewrites = new Set<string>()
   readonly waiters: Waiter[] = []
   bytes = 0
   readonly #open = new Map<PartitionState, OpenBatch>()
@@ -101,6 +103,8 @@ export class Commit {
   /** Takes over what a request has decided. */
   apply(stage: Stage, now: number): void {
     for (const [id, operation] of stage.writes) {
+      if (!stage.rewrites.has(id)) this.rewrites.delete(id)
+      else if (!this.writes.has(id)) this.rewrites.add(id)
       this.writes.set(id, operation)
       this.bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
     }

@@ -1,5 +1,5 @@
-import { AegisError, type Durability, type Storage } from '@aegis/storage'
-import { stateKey } from '../keys.ts'
+import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
+import { headKey, headOfPage, Space, stateKey } from '../keys.ts'
 import type {
   AlterTopicOptions,
   AppendOptions,
@@ -31,7 +31,11 @@ import { defaultMaxBytes, offsetForTime, type ReadLimits, readBatches, readRecor
 import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
-import { getKeyed, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { Folding } from './history/folding.ts'
+import { HeadCache } from './history/head-cache.ts'
+import { type HistoryReader, newest, readHistory } from './history/read.ts'
+import { checkVersion, truncateHistory } from './history/write.ts'
+import { assertKeyed, getLatest, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
 import { assertNotLost } from './restored-topic.ts'
 import { Sequencer } from './sequencer.ts'
@@ -69,6 +73,9 @@ export class EmbeddedLog implements Log {
   readonly #catalog: TopicCatalog
   readonly #groups = new Map<TopicState, Map<string, GroupCoordinator>>()
   readonly #followers = new Set<EmbeddedFollower>()
+  readonly #heads: HeadCache
+  readonly #folding: Folding
+  readonly #histories: HistoryReader
   #maintenance: Maintenance | undefined
   #closing: Promise<void> | undefined
 
@@ -80,6 +87,11 @@ export class EmbeddedLog implements Log {
     this.sequencer = new Sequencer(storage, durability, now)
     this.#catalog = new TopicCatalog(storage, this.sequencer, defaults)
     this.positions = new GroupPositions(this, this.#groups)
+    this.#heads = new HeadCache(this.storage)
+    this.#folding = new Folding(this)
+    this.#histories = { get: key => this.#heads.get(key), getMany: keys => this.storage.getMany(keys) }
+    this.sequencer.known = id => this.#heads.known(id)
+    this.sequencer.observe = writes => this.#durable(writes)
   }
 
   /** Reads the topics; to be called once, before anything else. */
@@ -241,11 +253,22 @@ export class EmbeddedLog implements Log {
   }
 
   async get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
-    return getKeyed(this.storage, this.state(topic), key)
+    const state = this.state(topic)
+    if (state.config.keyed !== 'history') return getLatest(this.storage, state, key)
+    return (await readHistory(this.#histories, state, key, newest)).records[0]
   }
 
   async history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
-    return readHistory(this.storage, this.state(topic), key, options)
+    const { records } = await readHistory(this.#histories, this.state(topic), key, options)
+    return records
+  }
+
+  async truncateHistory(topic: string, key: Uint8Array, before: number): Promise<void> {
+    const state = this.state(topic)
+    assertKeyed(state, 'history')
+    checkVersion(before)
+    const head = headKey(state.config.id, key)
+    await this.sequencer.submit({ reads: [head], decide: stage => truncateHistory(stage, head, before) })
   }
 
   scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<KeyedRecord> {
@@ -279,12 +302,14 @@ export class EmbeddedLog implements Log {
   async runMaintenance(): Promise<void> {
     this.#check()
     await this.#maintenance!.run()
+    await this.#folding.settled()
   }
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
       for (const follower of this.#followers) follower.close()
       await this.#maintenance?.stop()
+      await this.#folding.stop()
       await this.sequencer.close()
       await this.#owned?.close()
     })()
@@ -303,6 +328,13 @@ export class EmbeddedLog implements Log {
   topics(): Iterable<TopicState> {
     this.#check()
     return this.#catalog.all()
+  }
+
+  #durable(writes: ReadonlyMap<string, Operation>): void {
+    this.#heads.durable(writes)
+    for (const { type, key } of writes.values()) {
+      if (key[0] === Space.history && type === 'put') this.#folding.pageAdded(headOfPage(key))
+    }
   }
 
   #partition(name: string, partition: number): TopicState {

@@ -1,71 +1,25 @@
 import { AegisError, type StorageReader } from '@aegis/storage'
-import { decodeRecordBatch } from '../batch/decode.ts'
-import { afterPrefix, escaped, headKey, historyKey, latestKey, readU64, Space, stateKey, u32 } from '../keys.ts'
-import type { Keyed, KeyedRecord, KeyHistoryOptions } from '../log.ts'
-import { keyedEntryBytes } from './append.ts'
+import { afterPrefix, escaped, latestKey, Space, stateKey, u32 } from '../keys.ts'
+import type { Keyed, KeyedRecord } from '../log.ts'
+import { decodeLatest } from './latest-entry.ts'
 import type { TopicState } from './topic-state.ts'
 
-function assertKeyed({ config: { name, keyed } }: TopicState, ...wanted: Keyed[]): void {
+/** @throws AegisError `LOG_INVALID` for a topic that is keyed in another way */
+export function assertKeyed({ config: { name, keyed } }: TopicState, ...wanted: Keyed[]): void {
   if (wanted.includes(keyed)) return
   throw new AegisError('LOG_INVALID', `topic ${name} is keyed '${keyed}': this is for ${wanted.join(' and ')} topics`)
 }
 
-function decodeEntry(topic: TopicState, value: Uint8Array): KeyedRecord[] {
-  const buffer = Buffer.from(value.buffer, value.byteOffset, value.length)
-  const partition = buffer.readUInt32BE(0)
-  const first = readU64(buffer, 4)
-  const { name, keyed } = topic.config
-  return decodeRecordBatch(buffer.subarray(keyedEntryBytes)).records.map(
-    ({ offset, timestamp, key, value: payload, headers }, at) => ({
-      topic: name,
-      partition,
-      offset,
-      timestamp,
-      key,
-      value: payload,
-      headers,
-      version: keyed === 'history' ? first + at : offset,
-    }),
-  )
-}
-
-export async function getKeyed(
+/** The last record of a key of a `'latest'` topic. */
+export async function getLatest(
   reader: StorageReader,
   topic: TopicState,
   key: Uint8Array,
 ): Promise<KeyedRecord | undefined> {
-  assertKeyed(topic, 'latest', 'history')
-  const { id, keyed } = topic.config
-  if (keyed === 'latest') {
-    const value = await reader.get(latestKey(id, key))
-    return value === undefined || value[12] === 1 ? undefined : decodeEntry(topic, value)[0]
-  }
-  const head = await reader.get(headKey(id, key))
-  if (head === undefined) return undefined
-  const chunk = await reader.get(historyKey(id, key, readU64(head, 0) - 1))
-  return chunk === undefined ? undefined : decodeEntry(topic, chunk).at(-1)
-}
-
-export async function readHistory(
-  reader: StorageReader,
-  topic: TopicState,
-  key: Uint8Array,
-  { from = 0, limit = Infinity }: KeyHistoryOptions,
-): Promise<KeyedRecord[]> {
-  assertKeyed(topic, 'history')
-  const { id } = topic.config
-  const records: KeyedRecord[] = []
-  if (limit <= 0) return records
-  const range = { gte: historyKey(id, key, from), lte: historyKey(id, key, Number.MAX_SAFE_INTEGER) }
-  for await (const entries of reader.range(range)) {
-    for (const [, value] of entries) {
-      for (const record of decodeEntry(topic, value)) {
-        if (record.version >= from) records.push(record)
-        if (records.length === limit) return records
-      }
-    }
-  }
-  return records
+  assertKeyed(topic, 'latest')
+  const { id, name } = topic.config
+  const entry = await reader.get(latestKey(id, key))
+  return entry === undefined ? undefined : decodeLatest(name, entry)
 }
 
 /** Storage keys of a `latest` topic whose record keys start with `prefix`. */
@@ -81,7 +35,10 @@ export async function* scanLatest(
   prefix: Uint8Array,
 ): AsyncGenerator<KeyedRecord> {
   for await (const entries of reader.range(latestRange(topic, prefix))) {
-    for (const [, value] of entries) if (value[12] !== 1) yield* decodeEntry(topic, value)
+    for (const [, entry] of entries) {
+      const record = decodeLatest(topic.config.name, entry)
+      if (record !== undefined) yield record
+    }
   }
 }
 

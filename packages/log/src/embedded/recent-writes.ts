@@ -3,6 +3,8 @@ import type { Operation } from '@aegis/storage'
 interface Written {
   readonly number: number
   readonly writes: ReadonlyMap<string, Operation>
+  /** Of these, those that mean the same as what was there before. */
+  readonly rewrites: ReadonlySet<string>
 }
 
 interface Progress {
@@ -42,8 +44,11 @@ export class RecentWrites {
   }
 
   /** A commit became durable. */
-  add({ number, writes }: Written): void {
-    if (this.#snapshots.size > 0 && writes.size > 0) this.#recent.push({ number, keys: new Set(writes.keys()) })
+  add({ number, writes, rewrites }: Written): void {
+    if (this.#snapshots.size === 0 || writes.size === rewrites.size) return
+    const keys = new Set(writes.keys())
+    for (const id of rewrites) keys.delete(id)
+    this.#recent.push({ number, keys })
   }
 
   /** Whether something of the set was written after the owner's snapshot, be it durable or only decided. */
@@ -51,15 +56,23 @@ export class RecentWrites {
     const since = this.#snapshots.get(owner)
     if (since === undefined) return false
     return (
-      this.#recent.some(({ number, keys }) => number > since && meets(reads, keys)) ||
-      this.#progress.pending.some(({ writes }) => meets(reads, writes))
+      this.#recent.some(({ number, keys }) => number > since && meets(reads, keys, none)) ||
+      this.#progress.pending.some(({ writes, rewrites }) => meets(reads, writes, rewrites))
     )
   }
 }
 
-function meets({ keys, ranges }: ReadSet, written: ReadonlySet<string> | ReadonlyMap<string, unknown>): boolean {
-  for (const key of keys) if (written.has(key)) return true
+const none: ReadonlySet<string> = new Set()
+
+function meets(
+  { keys, ranges }: ReadSet,
+  written: ReadonlySet<string> | ReadonlyMap<string, unknown>,
+  except: ReadonlySet<string>,
+): boolean {
+  for (const key of keys) if (written.has(key) && !except.has(key)) return true
   if (ranges.length === 0) return false
-  for (const key of written.keys()) if (ranges.some(({ gte, lt }) => key >= gte && key < lt)) return true
+  for (const key of written.keys()) {
+    if (ranges.some(({ gte, lt }) => key >= gte && key < lt) && !except.has(key)) return true
+  }
   return false
 }

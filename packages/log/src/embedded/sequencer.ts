@@ -1,4 +1,4 @@
-import { AegisError, type Durability, type Storage } from '@aegis/storage'
+import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
 import type { AppendOptions, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
 import { checkedRecords, checkRecord, decideAppend, decideOne, decidePlain, prepareAppend } from './append.ts'
 import { Commit } from './commit.ts'
@@ -40,6 +40,10 @@ export class Sequencer {
   /** Number of the last durable commit. */
   commits = 0
   readonly recent = new RecentWrites(this)
+  /** What is known of a stored value, and durable, without asking storage. */
+  known: (id: string) => Uint8Array | undefined = () => undefined
+  /** Told of the writes of each commit in the turn in which it becomes visible. */
+  observe: (writes: ReadonlyMap<string, Operation>) => void = nothing
   readonly #storage: Storage
   readonly #durability: Durability
   readonly #now: () => number
@@ -167,8 +171,15 @@ export class Sequencer {
 
   async #prefetch(chunk: readonly Queued[]): Promise<Map<string, Uint8Array | undefined>> {
     const keys = new Map<string, Uint8Array>()
-    for (const { request } of chunk) for (const key of request.reads) keys.set(keyText(key), key)
     const values = new Map<string, Uint8Array | undefined>()
+    for (const { request } of chunk) {
+      for (const key of request.reads) {
+        const id = keyText(key)
+        const value = this.known(id)
+        if (value === undefined) keys.set(id, key)
+        else values.set(id, value)
+      }
+    }
     if (keys.size === 0) return values
     const found = await this.#storage.getMany([...keys.values()])
     let at = 0
@@ -259,6 +270,7 @@ export class Sequencer {
     // From here to the last resolve nothing waits: everything of one commit shows at once.
     this.commits = commit.number
     this.recent.add(commit)
+    this.observe(commit.writes)
     if (this.#fetching) {
       for (const [id, operation] of commit.writes) {
         this.#retired.set(id, operation.type === 'put' ? operation.value : undefined)

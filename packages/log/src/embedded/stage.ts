@@ -22,6 +22,8 @@ interface StagedChange {
 /** What one request wants to write; it counts only if the request's decision does not throw. */
 export class Stage {
   readonly writes = new Map<string, Operation>()
+  /** Of these, those that say in another way what was there before. */
+  readonly rewrites = new Set<string>()
   readonly appends: StagedAppend[] = []
   readonly changes: StagedChange[] = []
   readonly #before: (id: string) => Uint8Array | undefined
@@ -40,6 +42,12 @@ export class Stage {
 
   put(key: Uint8Array, value: Uint8Array): void {
     this.writes.set(keyText(key), { type: 'put', key, value })
+  }
+
+  /** As `put`, of what means the same as before: no transaction that has read it conflicts. */
+  rewrite(key: Uint8Array, value: Uint8Array): void {
+    this.put(key, value)
+    this.rewrites.add(keyText(key))
   }
 
   delete(key: Uint8Array): void {

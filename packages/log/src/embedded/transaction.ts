@@ -1,5 +1,5 @@
 import { AegisError, type StorageReader, type StorageSnapshot } from '@aegis/storage'
-import { headKey, latestKey, readU64, stateKey } from '../keys.ts'
+import { headKey, latestKey, stateKey } from '../keys.ts'
 import type {
   AppendOptions,
   DecidedPosition,
@@ -14,7 +14,9 @@ import type {
 import { partitionForKey } from '../partitioner.ts'
 import { decideAppend, type PreparedAppend, type PreparedRecord, prepareAppend } from './append.ts'
 import type { GroupPositions } from './group-positions.ts'
-import { getKeyed, latestRange, readHistory, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { newest, readHistory } from './history/read.ts'
+import { checkVersion, truncateHistory } from './history/write.ts'
+import { assertKeyed, getLatest, latestRange, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import type { ReadSet } from './recent-writes.ts'
 import type { Request, Sequencer } from './sequencer.ts'
 import { keyText, type Stage } from './stage.ts'
@@ -45,6 +47,8 @@ export class EmbeddedTransaction implements Transaction {
   #bytes = 0
   readonly #reads = { keys: new Set<string>(), ranges: [] as { gte: string; lt: string }[] } satisfies ReadSet
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
+  /** By the key of the head, the version below which its history is taken away. */
+  readonly #truncated = new Map<string, { readonly head: Uint8Array; readonly before: number }>()
   readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
   readonly #positions: (PositionCommit | DecidedPosition)[] = []
   readonly #callbacks: (() => void)[] = []
@@ -90,33 +94,37 @@ export class EmbeddedTransaction implements Transaction {
     this.#callbacks.push(callback)
   }
 
+  truncateHistory(topic: string, key: Uint8Array, before: number): void {
+    const state = this.#keyedTopic(topic)
+    assertKeyed(state, 'history')
+    checkVersion(before)
+    const head = headKey(state.config.id, key)
+    this.#grow(head.length)
+    const known = this.#truncated.get(keyText(head))?.before ?? 0
+    this.#truncated.set(keyText(head), { head, before: Math.max(known, before) })
+  }
+
   get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     return this.#during(async () => {
       const state = this.#keyedTopic(topic)
       const { id, keyed } = state.config
+      if (keyed === 'history') return (await this.history(topic, key, newest))[0]
       const own = this.#own(state, key).at(-1)
-      if (keyed === 'history') {
-        if (own !== undefined) return (await this.history(topic, key)).at(-1)
-        this.#reads.keys.add(keyText(headKey(id, key)))
-        return getKeyed(this.#reader(), state, key)
-      }
       if (own !== undefined) return own.value === null ? undefined : this.#unnumbered(state, own, key, -1)
       this.#reads.keys.add(keyText(latestKey(id, key)))
-      return getKeyed(this.#reader(), state, key)
+      return getLatest(this.#reader(), state, key)
     })
   }
 
   history(topic: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     return this.#during(async () => {
       const state = this.#keyedTopic(topic)
-      const head = headKey(state.config.id, key)
-      this.#reads.keys.add(keyText(head))
-      const reader = this.#reader()
-      const [stored, records] = await Promise.all([reader.get(head), readHistory(reader, state, key, options)])
-      const count = stored === undefined ? 0 : readU64(stored, 0)
+      const head = keyText(headKey(state.config.id, key))
+      this.#reads.keys.add(head)
+      const { count, records } = await readHistory(this.#reader(), state, key, options)
       const own = this.#own(state, key).map((record, at) => this.#unnumbered(state, record, key, count + at))
-      const from = options.from ?? 0
-      return [...records, ...own.filter(record => record.version >= from)].slice(0, options.limit)
+      const before = this.#truncated.get(head)?.before ?? 0
+      return withOwnRecords(records, own, before, options)
     })
   }
 
@@ -153,7 +161,8 @@ export class EmbeddedTransaction implements Transaction {
         `${this.#reading} reads of the transaction were still under way when its function returned: await them in it`,
       )
     }
-    const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads)]
+    const truncated = Array.from(this.#truncated.values(), ({ head }) => head)
+    const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads), ...truncated]
     const request: Request = {
       reads,
       decide: (stage, now) => this.#decide(stage, now),
@@ -184,6 +193,7 @@ export class EmbeddedTransaction implements Transaction {
     }
     for (const position of this.#positions) this.#host.positions.fence(position)
     for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
+    for (const { head, before } of this.#truncated.values()) truncateHistory(stage, head, before)
     for (const { key, value } of this.#state.values()) {
       if (value === undefined) stage.delete(key)
       else stage.put(key, value)
@@ -312,4 +322,16 @@ export class EmbeddedTransaction implements Transaction {
       throw new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
     }
   }
+}
+
+/** What was found with `options`, and the transaction's own records of the key behind it, from version `before` on. */
+function withOwnRecords(
+  found: readonly KeyedRecord[],
+  own: readonly KeyedRecord[],
+  before: number,
+  { from, limit, reverse = false }: KeyHistoryOptions,
+): KeyedRecord[] {
+  const wanted = own.filter(({ version }) => from === undefined || (reverse ? version <= from : version >= from))
+  const all = reverse ? [...wanted.toReversed(), ...found] : [...found, ...wanted]
+  return all.filter(({ version }) => version >= before).slice(0, limit)
 }

@@ -1,8 +1,9 @@
-import { AegisError, type StorageReader } from '@aegis/storage'
-import { decodeRecordBatch } from '../batch/decode.ts'
+import type { StorageReader } from '@aegis/storage'
 import type { BatchRecord } from '../batch/layout.ts'
-import { headKey, historyKey, latestKey, readU64, Space, topicRange, unescaped } from '../keys.ts'
-import { keyedEntryBytes } from './append.ts'
+import { headKey, latestKey, pageKey, readU64, Space, topicRange, unescaped } from '../keys.ts'
+import { entryCount } from './history/entries.ts'
+import { countOf, decodeHead } from './history/head.ts'
+import { latestOffset, latestRecord } from './latest-entry.ts'
 import { versionOf } from './record-version.ts'
 import type { TopicConfig } from './topic-state.ts'
 import { type Findings, hex } from './verify-report.ts'
@@ -34,11 +35,11 @@ function latestCheck(reader: StorageReader, { id, name }: TopicConfig, findings:
       for (const [at, { key, offset, value }] of keyed.entries()) {
         const entry = entries[at]
         if (entry === undefined) problem(key!, `the record at ${offset} has no entry for its key`)
-        else if (readU64(entry, 4) < offset)
+        else if (latestOffset(entry) < offset)
           problem(key!, `the entry for the key is older than the record at ${offset}`)
-        else if (readU64(entry, 4) === offset) {
+        else if (latestOffset(entry) === offset) {
           matched++
-          if (!sameBytes(entryRecords(entry)[0]?.value ?? null, value)) problem(key!, 'the entry has another value')
+          if (!sameBytes(latestRecord(entry)?.value ?? null, value)) problem(key!, 'the entry has another value')
         }
       }
     },
@@ -47,8 +48,8 @@ function latestCheck(reader: StorageReader, { id, name }: TopicConfig, findings:
       for await (const chunk of reader.range(topicRange(Space.latest, id))) {
         for (const [key, entry] of chunk) {
           count++
-          const record = entryRecords(entry)[0]
           const indexed = unescaped(key, 5)
+          const record = latestRecord(entry)
           if (record === undefined || !sameBytes(record.key, indexed)) problem(indexed, 'the entry is not of its key')
         }
       }
@@ -68,43 +69,32 @@ function historyCheck(reader: StorageReader, { id, name }: TopicConfig, findings
       for (const [at, record] of keyed.entries()) {
         const head = heads[at]
         const { version } = versionOf(record)
-        if (head === undefined || readU64(head, 0) <= version) {
+        if (head === undefined || countOf(head) <= version) {
           problem(record.key!, `version ${version} of the key is not counted in its head`)
         }
       }
     },
     async end() {
+      let listed = 0
       for await (const chunk of reader.range(topicRange(Space.head, id))) {
-        const keys = chunk.map(([key]) => unescaped(key, 5))
-        const newest = await reader.getMany(
-          chunk.map(([, head], at) => historyKey(id, keys[at]!, readU64(head, 0) - 1)),
-        )
-        for (const [at, entry] of newest.entries()) {
-          if (entry === undefined) problem(keys[at]!, 'the newest records of the key are missing')
-        }
-      }
-      let before: { key: string; last: number } | undefined
-      for await (const chunk of reader.range(topicRange(Space.history, id))) {
-        for (const [stored, entry] of chunk) {
+        for (const [stored, value] of chunk) {
+          const { count, pages, newestFirst, newest } = decodeHead(value)
           const key = unescaped(stored, 5)
-          const first = readU64(entry, 4)
-          const last = readU64(stored, stored.length - 8)
-          if (first + entryRecords(entry).length - 1 !== last) problem(key, `versions ${first} to ${last} do not fit`)
-          if (before?.key === hex(key) && before.last + 1 !== first) {
-            problem(key, `versions ${before.last + 1} to ${first - 1} are missing`)
+          listed += pages.length
+          if (entryCount(newest) !== count - newestFirst) problem(key, 'the newest records of the key are missing')
+          const found = await reader.getMany(pages.map(({ last }) => pageKey(stored, last)))
+          for (const [at, page] of found.entries()) {
+            const { first, last } = pages[at]!
+            const fits = page !== undefined && readU64(page, 0) === first
+            if (!fits) problem(key, `versions ${first} to ${last} are missing`)
+            else if (entryCount(page.subarray(8)) !== last - first + 1)
+              problem(key, `versions ${first} to ${last} do not fit`)
           }
-          before = { key: hex(key), last }
         }
       }
+      let there = 0
+      for await (const chunk of reader.range(topicRange(Space.history, id))) there += chunk.length
+      if (there !== listed) findings.add({ topic: name, reason: `${there} pages of histories, ${listed} are listed` })
     },
-  }
-}
-
-function entryRecords(entry: Uint8Array): readonly BatchRecord[] {
-  try {
-    return decodeRecordBatch(entry.subarray(keyedEntryBytes)).records
-  } catch (error) {
-    if (AegisError.is(error)) return []
-    throw error
   }
 }

@@ -13,6 +13,7 @@ import { serializabilityTests } from './serializability.ts'
 import { timeTests } from './time.ts'
 import { topicTests } from './topics.ts'
 import { transactionTests } from './transactions.ts'
+import { truncateTests } from './truncating.ts'
 
 export interface LogConformanceOptions {
   /**
@@ -45,6 +46,7 @@ export function logConformance(
     followTests(tests)
     latestTests(tests)
     historyTests(tests)
+    truncateTests(tests)
     transactionTests(tests)
     serializabilityTests(tests)
     groupTests(tests)

@@ -55,6 +55,40 @@ export function historyTests({ describe, it, expect }: LogTests): void {
       expect(await log.history('t', bytes('k'), { limit: 0 })).toEqual([])
     })
 
+    it('is read backwards, from the newest or from a version on', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      for (const _ of upTo(20)) {
+        await log.append(
+          't',
+          upTo(3).map(() => ({ key: 'k', value: 'x'.repeat(150) })),
+        )
+      }
+      for (const from of [undefined, 0, 1, 30, 59, 60, 100]) {
+        for (const limit of [undefined, 0, 1, 7]) {
+          const options = {
+            reverse: true,
+            ...(from === undefined ? {} : { from }),
+            ...(limit === undefined ? {} : { limit }),
+          }
+          const found = (await log.history('t', bytes('k'), options)).map(({ version }) => version)
+          expect(found).toEqual(
+            upTo(60)
+              .slice(0, (from ?? 60) + 1)
+              .reverse()
+              .slice(0, limit),
+          )
+        }
+      }
+      expect(await log.history('t', bytes('other'), { reverse: true })).toEqual([])
+    })
+
+    it('refuses what is no version and no number of records', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      for (const wrong of [{ from: -1 }, { from: 0.5 }, { limit: -1 }, { limit: Number.NaN }]) {
+        expect(await outcome(() => log.history('t', bytes('k'), wrong))).toEqual('LOG_INVALID')
+      }
+    })
+
     it('gives the newest record of a key', async log => {
       await log.createTopic('t', { keyed: 'history' })
       expect(await log.get('t', bytes('k'))).toEqual(undefined)

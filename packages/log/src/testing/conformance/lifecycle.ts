@@ -25,6 +25,7 @@ const operations: Record<string, (log: Log) => unknown> = {
   resetGroup: log => log.resetGroup('idle', 't', 'latest'),
   get: log => log.get('t', bytes('k')),
   history: log => log.history('streams', bytes('k')),
+  truncateHistory: log => log.truncateHistory('streams', bytes('k'), 0),
   scan: log => collected(log.scan('t')),
   getState: log => log.getState('s', bytes('k')),
   scanState: log => collected(log.scanState('s')),

@@ -1,0 +1,95 @@
+import { AegisError, type StorageReader } from '@aegis/storage'
+import { headKey, pageKey, readU64 } from '../../keys.ts'
+import type { KeyedRecord, KeyHistoryOptions } from '../../log.ts'
+import { assertKeyed } from '../keyed-reads.ts'
+import type { TopicState } from '../topic-state.ts'
+import { readEntries } from './entries.ts'
+import { decodeHead, emptyHead, type HistoryHead, type Page } from './head.ts'
+
+export interface FoundHistory {
+  /** The version that the next record of the key gets. */
+  readonly count: number
+  readonly records: KeyedRecord[]
+}
+
+/** Where heads and pages are read from. */
+export interface HistoryReader {
+  get(key: Uint8Array): Promise<Uint8Array | undefined> | Uint8Array | undefined
+  getMany: StorageReader['getMany']
+}
+
+/** The newest record alone. */
+export const newest = { reverse: true, limit: 1 } as const
+
+/** How often a history is looked up again whose pages were folded between reading which there are and reading them. */
+const attempts = 10
+
+function checkOptions({ from, limit }: KeyHistoryOptions): void {
+  if (from !== undefined && !(Number.isSafeInteger(from) && from >= 0)) {
+    throw new AegisError('LOG_INVALID', `from is ${String(from)}: give a version`)
+  }
+  if (limit !== undefined && limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0)) {
+    throw new AegisError('LOG_INVALID', `limit is ${String(limit)}: give a number of records`)
+  }
+}
+
+/** The versions that are asked for: from the first up to the second, not included. */
+function versions({ count, start }: HistoryHead, options: KeyHistoryOptions): readonly [number, number] {
+  const { from, limit = Number.POSITIVE_INFINITY, reverse = false } = options
+  if (reverse) {
+    const end = Math.min(count, (from ?? count) + 1)
+    return [Math.max(start, end - limit), end]
+  }
+  const first = Math.max(start, from ?? 0)
+  return [first, Math.min(count, first + limit)]
+}
+
+/** The records of a key, as many as asked for: one read for the newest ones, two when older ones are among them. */
+export async function readHistory(
+  reader: HistoryReader,
+  topic: TopicState,
+  key: Uint8Array,
+  options: KeyHistoryOptions,
+): Promise<FoundHistory> {
+  assertKeyed(topic, 'history')
+  checkOptions(options)
+  const { id, name } = topic.config
+  const storageKey = headKey(id, key)
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const stored = await reader.get(storageKey)
+    const head = stored === undefined ? emptyHead : decodeHead(stored)
+    const [from, end] = versions(head, options)
+    const wanted = from < head.newestFirst ? head.pages.filter(({ first, last }) => first < end && last >= from) : []
+    const pages = wanted.length === 0 ? [] : await readPages(reader, storageKey, wanted)
+    if (pages === undefined) continue
+    const records: KeyedRecord[] = []
+    for (const { first, entries } of pages) readEntries(name, key, entries, first, from, end, records)
+    readEntries(name, key, head.newest, head.newestFirst, from, end, records)
+    if (records.length !== Math.max(0, end - from)) break
+    if (options.reverse === true) records.reverse()
+    return { count: head.count, records }
+  }
+  const text = JSON.stringify(Buffer.from(key).toString('utf8').slice(0, 200))
+  throw new AegisError('BATCH_INVALID', `records of key ${text} of topic ${name} are missing: verify the storage`)
+}
+
+interface ReadPage {
+  readonly first: number
+  readonly entries: Uint8Array
+}
+
+/** `undefined` when they are not as they were listed any more. */
+async function readPages(
+  reader: HistoryReader,
+  storageKey: Uint8Array,
+  pages: readonly Page[],
+): Promise<readonly ReadPage[] | undefined> {
+  const values = await reader.getMany(pages.map(({ last }) => pageKey(storageKey, last)))
+  const read: ReadPage[] = []
+  for (const [n, value] of values.entries()) {
+    const { first, bytes } = pages[n]!
+    if (value === undefined || value.length !== bytes || readU64(value, 0) !== first) return undefined
+    read.push({ first, entries: value.subarray(8) })
+  }
+  return read
+}
