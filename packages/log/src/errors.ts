@@ -34,5 +34,11 @@ export type LogErrorCode =
   | 'OFFSET_RESET'
   /** The member's generation has passed: its partitions are another's now. */
   | 'GENERATION_FENCED'
+  /** Another producer with the same id and a higher epoch has appended: this one must stop. */
+  | 'PRODUCER_FENCED'
+  /** The producer's sequence number leaves a gap; `details` has `expectedSequence`. */
+  | 'PRODUCER_SEQUENCE'
+  /** The producer's records are stored already, but their positions are remembered no more. */
+  | 'PRODUCER_DUPLICATE'
   /** The group has members: its positions can be reset only when it has none. */
   | 'GROUP_ACTIVE'

@@ -32,6 +32,7 @@ export type {
   PartitionDescription,
   PartitionLag,
   PositionCommit,
+  ProducerBatch,
   ReadOptions,
   ReadResult,
   Receipt,

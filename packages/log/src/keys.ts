@@ -11,6 +11,7 @@ export const Space = {
   head: 0x40,
   history: 0x41,
   group: 0x50,
+  producer: 0x51,
   state: 0x60,
 } as const
 

@@ -100,7 +100,22 @@ export interface OutgoingRecord {
 /** A number is the version of the key's newest record (`'history'`) or its offset (`'latest'`). */
 export type ExpectedVersion = 'any' | 'no-stream' | 'stream-exists' | number
 
+/** Who appends, and which of its records these are: so that an append can be repeated when its outcome is not known. */
+export interface ProducerBatch {
+  /** 1 to 1,000 characters; known within a topic. Forgotten after seven days without an append. */
+  id: string
+  /** The number of the first record: 0 for the first append of an epoch, then where the append before ended. */
+  sequence: number
+  /** A higher one begins at sequence 0 and shuts out whoever still uses a lower one. Default 0. */
+  epoch?: number
+}
+
 export interface AppendOptions {
+  /**
+   * A repeat of one of the last five appends of a producer adds nothing and is acknowledged with the positions of the first.
+   * Where `capabilities.repeats` is `'window'`, only for some minutes.
+   */
+  producer?: ProducerBatch
   /** Checked for the key of the records; keyed topics only, and all records must have the same key. */
   expected?: ExpectedVersion
 }
@@ -286,6 +301,11 @@ export interface Capabilities {
   readonly transactions: boolean
   /** Whether lag is a count or a guess. */
   readonly lag: 'exact' | 'approximate'
+  /**
+   * How an append by a `producer` is recognised when it is repeated: `'log'`: by what is stored, however late. `'window'`: for
+   * some minutes. `'none'`: `producer` is refused.
+   */
+  readonly repeats: 'log' | 'window' | 'none'
   /** Copies of the data that this log can keep. */
   readonly maxReplicationFactor: number
   /** Largest `maxMessageSize` that a topic can have, in bytes. */
@@ -325,7 +345,8 @@ export interface Log extends LogReader {
   /**
    * Resolves when the records have reached the log's durability; records of one call become visible together. The records
    * of a partition, or of a key, are in the order of the calls; those of different ones if the first call was awaited.
-   * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`
+   * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`, `PRODUCER_FENCED`,
+   * `PRODUCER_SEQUENCE`, `PRODUCER_DUPLICATE`
    */
   append(topic: string, records: OutgoingRecord | readonly OutgoingRecord[], options?: AppendOptions): Promise<Receipt>
   /** `append` of one record, with its position as the result: for those who append message by message, and many. */

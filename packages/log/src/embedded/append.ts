@@ -2,12 +2,21 @@ import { AegisError } from '@aegis/storage'
 import { type BatchRecord, noHeaders } from '../batch/layout.ts'
 import { sizeOfHeaders } from '../batch/record-parts.ts'
 import { headKey, latestKey } from '../keys.ts'
-import type { AppendOptions, ExpectedVersion, Header, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
+import type {
+  AppendOptions,
+  ExpectedVersion,
+  Header,
+  OutgoingRecord,
+  ProducerBatch,
+  Receipt,
+  RecordPosition,
+} from '../log.ts'
 import { partitionForKey } from '../partitioner.ts'
 import type { Commit } from './commit.ts'
 import { countOf } from './history/head.ts'
 import { Histories } from './history/write.ts'
 import { encodeLatest, latestVersion } from './latest-entry.ts'
+import { checkProducer, decideBatch, noteBatch, producerKey } from './producers.ts'
 import { withVersion } from './record-version.ts'
 import { keyText, type Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
@@ -26,6 +35,7 @@ export interface PreparedAppend {
   readonly topic: TopicState
   readonly records: readonly PreparedRecord[]
   readonly expected: ExpectedVersion
+  readonly producer: ProducerBatch | undefined
   readonly reads: readonly Uint8Array[]
   readonly bytes: number
 }
@@ -118,7 +128,12 @@ export function prepareAppend(
     throw new AegisError('LOG_INVALID', `expected: topic ${name} must be keyed and all records have one key`)
   }
   const reads = [...keys.values()].map(key => (keyed === 'history' ? headKey(id, key) : latestKey(id, key)))
-  return { topic, records: list, expected, reads, bytes }
+  const { producer } = options
+  if (producer !== undefined) {
+    checkProducer(producer)
+    reads.push(producerKey(id, producer.id))
+  }
+  return { topic, records: list, expected, producer, reads, bytes }
 }
 
 function checkExpected({ topic, records, expected }: PreparedAppend, stage: Stage): void {
@@ -213,11 +228,21 @@ export function decideOne(topic: TopicState, record: OutgoingRecord, commit: Com
 }
 
 /** Fixes partitions, offsets and versions, and stages records and indexes. */
-export function decideAppend(append: PreparedAppend, stage: Stage, now: number): RecordPosition[] {
+export function decideAppend(append: PreparedAppend, stage: Stage, now: number): readonly RecordPosition[] {
+  const { topic, producer, records } = append
+  assertThere(topic)
+  if (producer === undefined || records.length === 0) return appendRecords(append, stage, now)
+  const there = decideBatch(stage, topic, producer, records.length)
+  if (there !== undefined) return there
+  const positions = appendRecords(append, stage, now)
+  noteBatch(stage, topic, producer, positions, now)
+  return positions
+}
+
+function appendRecords(append: PreparedAppend, stage: Stage, now: number): RecordPosition[] {
   checkExpected(append, stage)
   const { topic } = append
   const { name, keyed, id, partitions } = topic.config
-  assertThere(topic)
   const sticky = stickyPartition(topic, append.records)
   const histories = keyed === 'history' ? new Histories(stage) : undefined
   const positions = append.records.map(({ key, value, headers, timestamp = now, partition: wanted }) => {

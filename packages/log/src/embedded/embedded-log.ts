@@ -58,6 +58,7 @@ export class EmbeddedLog implements Log {
   readonly capabilities = {
     transactions: true,
     lag: 'exact',
+    repeats: 'log',
     maxReplicationFactor: 1,
     maxMessageSize,
     retentionBytes: true,
@@ -203,6 +204,7 @@ export class EmbeddedLog implements Log {
         return result
       } catch (error) {
         if (!AegisError.is(error, 'TRANSACTION_CONFLICT') || attempt >= retries) throw error
+        await backOff(attempt)
       } finally {
         await tx.end()
       }
@@ -362,4 +364,14 @@ function checkRead(from: number, maxRecords: number, maxBytes: number): void {
   if (!Number.isInteger(maxBytes) || maxBytes < 1) {
     throw new AegisError('LOG_INVALID', `maxBytes is ${String(maxBytes)}: give a whole number of at least 1`)
   }
+}
+
+/**
+ * Those that conflicted go on at different times, else they would conflict again in step: at once after the first
+ * conflict, then after up to 1, 2, 4 … 64 ms.
+ */
+async function backOff(attempt: number): Promise<void> {
+  if (attempt === 0) return
+  const most = Math.min(64, 2 ** (attempt - 1))
+  await new Promise(resolve => setTimeout(resolve, Math.random() * most))
 }

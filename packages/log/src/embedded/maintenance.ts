@@ -1,14 +1,25 @@
 import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
 import type { PartitionState } from './partition-state.ts'
+import { isIdle } from './producers.ts'
 import type { Sequencer } from './sequencer.ts'
 import type { StoredReads } from './stored-reads.ts'
 import type { TopicState } from './topic-state.ts'
 
 const interval = 5_000
+/** Producers are looked through so often. */
+const producersInterval = 3_600_000
 /** Bytes that one step deletes at most: it shares a commit with the appends of that moment. */
 const stepBytes = 1_000_000
-const spacesOfTopic = [Space.batch, Space.latest, Space.head, Space.history, Space.group, Space.partition]
+const spacesOfTopic = [
+  Space.batch,
+  Space.latest,
+  Space.head,
+  Space.history,
+  Space.group,
+  Space.producer,
+  Space.partition,
+]
 
 interface Host {
   readonly storage: StoredReads
@@ -27,6 +38,7 @@ export class Maintenance {
   readonly #timer: NodeJS.Timeout
   #running: Promise<void> = Promise.resolve()
   #stopped = false
+  #producersDue = 0
 
   constructor(host: Host, deleted: Iterable<number>) {
     this.#host = host
@@ -66,6 +78,30 @@ export class Maintenance {
         if (this.#stopped) return
         await this.#trim(topic, partition)
       }
+    }
+    await this.#forgetProducers()
+  }
+
+  async #forgetProducers(): Promise<void> {
+    const { storage, sequencer } = this.#host
+    const now = this.#host.now()
+    if (now < this.#producersDue) return
+    this.#producersDue = now + producersInterval
+    const all = { gte: Uint8Array.of(Space.producer), lt: Uint8Array.of(Space.producer + 1) }
+    for await (const entries of storage.range({ ...all, chunkBytes: stepBytes })) {
+      if (this.#stopped) return
+      const idle = entries.filter(([, stored]) => isIdle(stored, now)).map(([key]) => key)
+      if (idle.length === 0) continue
+      await sequencer.submit({
+        reads: idle,
+        decide: stage => {
+          for (const key of idle) {
+            // It may have appended in the meantime.
+            const stored = stage.get(key)
+            if (stored !== undefined && isIdle(stored, now)) stage.delete(key)
+          }
+        },
+      })
     }
   }
 

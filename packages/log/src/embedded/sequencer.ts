@@ -93,7 +93,8 @@ export class Sequencer {
     options: AppendOptions,
   ): Promise<Receipt> {
     if (this.#closed) return Promise.reject(closedError())
-    if (topic.config.keyed !== 'none' || (options.expected ?? 'any') !== 'any' || !this.#free()) {
+    const { expected = 'any', producer } = options
+    if (topic.config.keyed !== 'none' || expected !== 'any' || producer !== undefined || !this.#free()) {
       return this.#appendQueued(topic, records, options)
     }
     const list = checkedRecords(topic, records)

@@ -10,7 +10,15 @@ import { Findings, type LogReport } from './verify-report.ts'
 
 /** What the storage's own part takes, roughly. */
 const storagePart = 0.4
-const spacesOfTopic = [Space.batch, Space.partition, Space.latest, Space.head, Space.history, Space.group]
+const spacesOfTopic = [
+  Space.batch,
+  Space.partition,
+  Space.latest,
+  Space.head,
+  Space.history,
+  Space.group,
+  Space.producer,
+]
 
 /**
  * Reads everything that a log has stored, as of this moment, while it is used: every value and block has its checksum,

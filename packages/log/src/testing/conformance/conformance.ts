@@ -8,6 +8,7 @@ import { nameTests } from './names.ts'
 import { positionTests } from './positions.ts'
 import { readTests } from './reading.ts'
 import { reopeningTests } from './reopening.ts'
+import { repeatTests } from './repeating.ts'
 import { type LogLocation, onLocations, type TestRunner } from './runner.ts'
 import { serializabilityTests } from './serializability.ts'
 import { timeTests } from './time.ts'
@@ -42,6 +43,7 @@ export function logConformance(
     topicTests(tests)
     nameTests(tests)
     appendTests(tests)
+    repeatTests(tests)
     readTests(tests)
     followTests(tests)
     latestTests(tests)

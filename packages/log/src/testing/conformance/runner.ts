@@ -104,7 +104,7 @@ export const upTo = (count: number): number[] => Array.from({ length: count }, (
 
 interface Failure {
   readonly code?: string
-  readonly details?: unknown
+  readonly details?: Readonly<Record<string, unknown>>
 }
 
 /** The error that something ends with, or `undefined`. */

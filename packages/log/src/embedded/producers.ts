@@ -1,0 +1,125 @@
+import { AegisError } from '@aegis/storage'
+import { escaped, Space, text, u32 } from '../keys.ts'
+import type { ProducerBatch, RecordPosition } from '../log.ts'
+import type { Stage } from './stage.ts'
+import type { TopicState } from './topic-state.ts'
+
+/** Batches of a producer whose positions are remembered, as many as Kafka's client may have in flight. */
+const remembered = 5
+/** A producer that has appended nothing for so long is forgotten. */
+const idleTime = 7 * 86_400_000
+
+interface Batch {
+  readonly sequence: number
+  readonly positions: readonly (readonly [partition: number, offset: number, timestamp: number, version?: number])[]
+}
+
+/** What is stored of a producer of a topic. */
+interface Producer {
+  readonly epoch: number
+  /** The sequence number of its next record. */
+  readonly next: number
+  /** When it appended last, in milliseconds. */
+  readonly time: number
+  readonly batches: readonly Batch[]
+}
+
+export const producerKey = (topicId: number, id: string): Uint8Array =>
+  Buffer.concat([Uint8Array.of(Space.producer), u32(topicId), escaped(text(id))])
+
+const decode = (stored: Uint8Array): Producer =>
+  JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8')) as Producer
+
+/** Whether the stored producer may be forgotten. */
+export const isIdle = (stored: Uint8Array, now: number): boolean => decode(stored).time < now - idleTime
+
+export function checkProducer({ id, sequence, epoch = 0 }: ProducerBatch): void {
+  if (typeof id !== 'string' || id === '' || id.length > 1_000 || !id.isWellFormed()) {
+    throw new AegisError('LOG_INVALID', `producer.id is ${JSON.stringify(id)}: give a text of 1 to 1,000 characters`)
+  }
+  for (const [option, value] of [
+    ['sequence', sequence],
+    ['epoch', epoch],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new AegisError('LOG_INVALID', `producer.${option} is ${String(value)}: give a whole number from 0 on`)
+    }
+  }
+}
+
+function refusal(
+  code: 'PRODUCER_FENCED' | 'PRODUCER_SEQUENCE' | 'PRODUCER_DUPLICATE',
+  topic: string,
+  { id, sequence, epoch = 0 }: ProducerBatch,
+  known: Pick<Producer, 'epoch' | 'next'>,
+  what: string,
+): AegisError {
+  const details = { topic, producerId: id, sequence, epoch, expectedSequence: known.next, currentEpoch: known.epoch }
+  return new AegisError(code, `producer ${JSON.stringify(id)} of topic ${topic}: ${what}`, { details })
+}
+
+/**
+ * What a batch with a sequence number comes to, decided in the order of commits: where it is, if it is there already, or
+ * `undefined` when it is to be appended.
+ */
+export function decideBatch(
+  stage: Stage,
+  topic: TopicState,
+  batch: ProducerBatch,
+  records: number,
+): readonly RecordPosition[] | undefined {
+  const { id, name } = topic.config
+  const { sequence, epoch = 0 } = batch
+  const stored = stage.get(producerKey(id, batch.id))
+  const known = stored === undefined ? undefined : decode(stored)
+  if (known !== undefined && epoch < known.epoch) {
+    throw refusal(
+      'PRODUCER_FENCED',
+      name,
+      batch,
+      known,
+      `epoch ${epoch} has passed, it is ${known.epoch}: stop this one`,
+    )
+  }
+  const current = known === undefined || epoch > known.epoch ? { epoch, next: 0, batches: [] } : known
+  if (sequence === current.next) return undefined
+  if (sequence > current.next) {
+    const what = `sequence ${sequence} leaves a gap, ${current.next} comes next: append what is missing first`
+    throw refusal('PRODUCER_SEQUENCE', name, batch, current, what)
+  }
+  const same = current.batches.find(known => known.sequence === sequence && known.positions.length === records)
+  if (same !== undefined) {
+    return same.positions.map(([partition, offset, timestamp, version]) => ({
+      topic: name,
+      partition,
+      offset,
+      timestamp,
+      ...(version === undefined ? {} : { version }),
+    }))
+  }
+  const what = `sequence ${sequence} is there already, but not as one of its last ${remembered} batches: go on at ${current.next}`
+  throw refusal('PRODUCER_DUPLICATE', name, batch, current, what)
+}
+
+/** Remembers a batch that was appended. */
+export function noteBatch(
+  stage: Stage,
+  topic: TopicState,
+  { id, sequence, epoch = 0 }: ProducerBatch,
+  positions: readonly RecordPosition[],
+  now: number,
+): void {
+  const key = producerKey(topic.config.id, id)
+  const stored = stage.get(key)
+  const known = stored === undefined ? undefined : decode(stored)
+  const before = known?.epoch === epoch ? known.batches : []
+  const batch: Batch = {
+    sequence,
+    positions: positions.map(({ partition, offset, timestamp, version }) =>
+      version === undefined ? [partition, offset, timestamp] : [partition, offset, timestamp, version],
+    ),
+  }
+  const batches = [...before, batch].slice(-remembered)
+  const producer: Producer = { epoch, next: sequence + positions.length, time: now, batches }
+  stage.put(key, Buffer.from(JSON.stringify(producer)))
+}
