@@ -43,6 +43,7 @@ import { describePartition, offsetAtTime } from './partition-figures.ts'
 import { firstOffset, type ReadLimits, readPartition, topicEnd } from './partition-reader.ts'
 import { Positions } from './positions.ts'
 import { Publisher } from './publisher.ts'
+import { refuseProducer, truncationRefused } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
@@ -75,6 +76,8 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     this.domain = domain
     this.capabilities = {
       transactions: domain.features.transactions,
+      truncation: false,
+      repeats: 'none',
       lag: 'approximate',
       maxReplicationFactor: domain.replicas,
       maxMessageSize: domain.maxPayload,
@@ -146,10 +149,11 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   append(
     name: string,
     records: OutgoingRecord | readonly OutgoingRecord[],
-    { expected = 'any' }: AppendOptions = {},
+    { expected = 'any', producer }: AppendOptions = {},
   ): Promise<Receipt> {
     try {
       const topic = this.find(name)
+      refuseProducer(producer)
       const checked = checkedRecords(topic, records)
       if (topic.config.keyed !== 'none' || expected !== 'any') {
         return this.#run(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
@@ -260,6 +264,11 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
 
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     return (await readHistory(this.domain, await this.#known(name), key, options)).records
+  }
+
+  async truncateHistory(name: string): Promise<void> {
+    await this.#known(name)
+    throw truncationRefused(name)
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {

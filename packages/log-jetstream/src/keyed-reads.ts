@@ -1,5 +1,6 @@
 import type { Keyed, KeyedRecord, KeyHistoryOptions, LogRecord } from '@aegis/log'
 import { partitionForKey } from '@aegis/log'
+import { checkHistoryOptions } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { lastOfEach } from './last-of-each.ts'
@@ -54,12 +55,15 @@ export async function readHistory(
   domain: Domain,
   topic: Topic,
   key: Uint8Array,
-  { from = 0, limit = Infinity }: KeyHistoryOptions,
+  options: KeyHistoryOptions,
 ): Promise<KeyHistory> {
   checkKeyed(topic, 'history', ['history'])
+  checkHistoryOptions(options)
   const subject = keySubject(domain, topic, key)
   const last = await lastMessage(domain, subject)
   if (last === undefined) return { records: [], sequence: 0, count: 0 }
+  const count = lastVersion(last) + 1
+  const { from, limit } = forwards(count, options)
   const records: KeyedRecord[] = []
   const take = (message: StoredMessage): void => {
     for (const record of recordsOf(topic.config.name, partitionOf(message), message, 0, true)) {
@@ -77,7 +81,17 @@ export async function readHistory(
     }
   }
   take(last)
-  return { records, sequence: last.sequence, count: lastVersion(last) + 1 }
+  if (options.reverse === true) records.reverse()
+  return { records, sequence: last.sequence, count }
+}
+
+/** The same records, from the oldest of them on. */
+function forwards(count: number, options: KeyHistoryOptions): { readonly from: number; readonly limit: number } {
+  const { from, limit = Infinity, reverse = false } = options
+  if (!reverse) return { from: from ?? 0, limit }
+  const end = Math.min(count, (from ?? count) + 1)
+  const first = Math.max(0, end - limit)
+  return { from: first, limit: end - first }
 }
 
 /** Reading everything before a late version would cost more than looking for its place. */

@@ -12,7 +12,7 @@ import type {
   Transaction,
 } from '@aegis/log'
 import { partitionForKey } from '@aegis/log'
-import { checkedRecords } from '@aegis/log/driver'
+import { checkedRecords, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { type AppendPlan, type PlacedRecord, placed, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
@@ -32,6 +32,7 @@ import { lastMessage, messagesFrom } from './messages.ts'
 import type { Positions } from './positions.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
 import { recordsOf } from './record-message.ts'
+import { refuseProducer, truncationRefused } from './refused.ts'
 import { decodeEntry, encodeEntry, scanEntries } from './state.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
@@ -110,7 +111,8 @@ export class JetStreamTransaction implements Transaction {
     const topic = this.#host.find(name)
     const checked = checkedRecords(topic, records)
     this.#grow(checked.reduce((sum, record) => sum + sizeOf(record), 0))
-    const { expected = 'any' } = options
+    const { expected = 'any', producer } = options
+    refuseProducer(producer)
     const list = placed(topic, checked)
     checkExpectation(topic, list, expected)
     const receipt: { positions?: readonly RecordPosition[] } = {}
@@ -146,13 +148,18 @@ export class JetStreamTransaction implements Transaction {
     this.#callbacks.push(callback)
   }
 
+  truncateHistory(name: string): void {
+    this.#check()
+    throw truncationRefused(this.#host.find(name).config.name)
+  }
+
   async get(name: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     this.#check()
     const topic = this.#host.find(name)
     checkKeyed(topic, 'get', ['latest', 'history'])
     const own = this.#own(topic, key).at(-1)
     if (topic.config.keyed === 'history') {
-      if (own !== undefined) return (await this.history(name, key)).at(-1)
+      if (own !== undefined) return (await this.history(name, key, { reverse: true, limit: 1 }))[0]
     } else if (own !== undefined) return own.value === null ? undefined : unnumbered(topic, own, -1)
     return newestRecord(topic, await this.#last(keySubject(this.#host.domain, topic, key)))
   }
@@ -163,8 +170,7 @@ export class JetStreamTransaction implements Transaction {
     const { records, sequence, count } = await this.#read(() => readHistory(this.#host.domain, topic, key, options))
     this.#saw(keySubject(this.#host.domain, topic, key), sequence)
     const own = this.#own(topic, key).map((record, at) => unnumbered(topic, record, count + at))
-    const from = options.from ?? 0
-    return [...records, ...own.filter(record => record.version >= from)].slice(0, options.limit)
+    return withOwnRecords(records, own, 0, options)
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {

@@ -2,6 +2,8 @@
 export { BatchWriter } from './batch/batch-writer.ts'
 export { noHeaders } from './batch/layout.ts'
 export { checkedRecords } from './embedded/append.ts'
+export { withOwnRecords } from './embedded/history/own-records.ts'
+export { checkHistoryOptions } from './embedded/history/read.ts'
 export { checkSame } from './embedded/topic-catalog.ts'
 export {
   alteredTopic,

@@ -301,6 +301,8 @@ export interface Capabilities {
   readonly transactions: boolean
   /** Whether lag is a count or a guess. */
   readonly lag: 'exact' | 'approximate'
+  /** Whether `truncateHistory` can be done; else it is refused. */
+  readonly truncation: boolean
   /**
    * How an append by a `producer` is recognised when it is repeated: `'log'`: by what is stored, however late. `'window'`: for
    * some minutes. `'none'`: `producer` is refused.

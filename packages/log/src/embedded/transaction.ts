@@ -14,6 +14,7 @@ import type {
 import { partitionForKey } from '../partitioner.ts'
 import { decideAppend, type PreparedAppend, type PreparedRecord, prepareAppend } from './append.ts'
 import type { GroupPositions } from './group-positions.ts'
+import { withOwnRecords } from './history/own-records.ts'
 import { newest, readHistory } from './history/read.ts'
 import { checkVersion, truncateHistory } from './history/write.ts'
 import { assertKeyed, getLatest, latestRange, scanLatest, scanState, stateRange } from './keyed-reads.ts'
@@ -322,16 +323,4 @@ export class EmbeddedTransaction implements Transaction {
       throw new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
     }
   }
-}
-
-/** What was found with `options`, and the transaction's own records of the key behind it, from version `before` on. */
-function withOwnRecords(
-  found: readonly KeyedRecord[],
-  own: readonly KeyedRecord[],
-  before: number,
-  { from, limit, reverse = false }: KeyHistoryOptions,
-): KeyedRecord[] {
-  const wanted = own.filter(({ version }) => from === undefined || (reverse ? version <= from : version >= from))
-  const all = reverse ? [...wanted.toReversed(), ...found] : [...found, ...wanted]
-  return all.filter(({ version }) => version >= before).slice(0, limit)
 }

@@ -24,7 +24,8 @@ export const newest = { reverse: true, limit: 1 } as const
 /** How often a history is looked up again whose pages were folded between reading which there are and reading them. */
 const attempts = 10
 
-function checkOptions({ from, limit }: KeyHistoryOptions): void {
+/** @throws AegisError `LOG_INVALID` */
+export function checkHistoryOptions({ from, limit }: KeyHistoryOptions): void {
   if (from !== undefined && !(Number.isSafeInteger(from) && from >= 0)) {
     throw new AegisError('LOG_INVALID', `from is ${String(from)}: give a version`)
   }
@@ -52,7 +53,7 @@ export async function readHistory(
   options: KeyHistoryOptions,
 ): Promise<FoundHistory> {
   assertKeyed(topic, 'history')
-  checkOptions(options)
+  checkHistoryOptions(options)
   const { id, name } = topic.config
   const storageKey = headKey(id, key)
   for (let attempt = 0; attempt < attempts; attempt++) {

@@ -150,5 +150,12 @@ export function repeatTests({ describe, it: itself, expect }: LogTests): void {
       for (const part of wrong) expect(await outcome(() => append(log, 0, 1, part))).toEqual('LOG_INVALID')
       expect(await valuesOf(log, 't')).toEqual([])
     })
+
+    itself('is refused where the log cannot recognise it', async log => {
+      if (log.capabilities.repeats !== 'none') return
+      await log.createTopic('t')
+      expect(await outcome(() => append(log, 0, 1))).toEqual('LOG_INVALID')
+      expect(await valuesOf(log, 't')).toEqual([])
+    })
   })
 }

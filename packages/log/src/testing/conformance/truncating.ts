@@ -12,7 +12,12 @@ const versions = async (log: Log, options = {}): Promise<number[]> =>
   (await log.history('t', key, options)).map(({ version }) => version)
 
 /** Taking away the oldest records of a key. */
-export function truncateTests({ describe, it, expect }: LogTests): void {
+export function truncateTests({ describe, it: itself, expect }: LogTests): void {
+  const it: LogTests['it'] = (name, test) =>
+    itself(name, async (log, place) => {
+      if (log.capabilities.truncation) await test(log, place)
+    })
+
   describe('truncating a history', () => {
     it('takes away the records below a version, and no others', async log => {
       await filled(log, 40)
@@ -99,6 +104,13 @@ export function truncateTests({ describe, it, expect }: LogTests): void {
       const again = await reopen()
       expect(await versions(again)).toEqual([4, 5])
       expect((await again.append('t', { key: 'k', value: 'v' }, { expected: 5 })).positions[0]!.version).toEqual(6)
+    })
+
+    itself('is refused where the log cannot do it', async log => {
+      if (log.capabilities.truncation) return
+      await filled(log, 2)
+      expect(await outcome(() => log.truncateHistory('t', key, 1))).toEqual('LOG_INVALID')
+      expect(await versions(log)).toEqual([0, 1])
     })
   })
 }
