@@ -46,7 +46,7 @@ export async function describePartition(
   const subject = partitionSubject(domain, topic, partition)
   const last = await lastMessage(domain, subject)
   if (last === undefined) {
-    return { partition, startOffset: 0, endOffset: 0, records: 0, bytes: 0, newestTimestamp: null }
+    return { partition, startOffset: 0, endOffset: 0, records: 0, bytes: 0, batches: 0, newestTimestamp: null }
   }
   const [first, messages] = await Promise.all([nextMessage(domain, subject, 1), countFrom(domain, subject, 1)])
   const count = recordCount(last)
@@ -56,6 +56,7 @@ export async function describePartition(
     endOffset: endOf(last),
     records: messages * count,
     bytes: messages * last.data.length,
+    batches: messages,
     newestTimestamp: newest(topic, last),
   }
 }

@@ -12,6 +12,7 @@ export type {
   AlterTopicOptions,
   AppendOptions,
   Capabilities,
+  Cleanup,
   CommittedPosition,
   DecidedPosition,
   ExpectedVersion,

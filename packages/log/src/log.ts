@@ -14,6 +14,9 @@ export interface LogRecord extends BatchRecord {
 /** `'none'`: a plain log. `'latest'`: the last record of a key can be read by key. `'history'`: all records of a key, numbered from 0. */
 export type Keyed = 'none' | 'latest' | 'history'
 
+/** What makes room in a topic. */
+export type Cleanup = 'delete' | 'compact'
+
 /**
  * `time`: how long records stay after they were appended, in milliseconds or `'7d'`. `bytes`: how many bytes a
  * partition keeps (`'1GB'`); its newest batch stays whatever its size. A number or text alone is the time.
@@ -31,6 +34,11 @@ export interface TopicOptions {
   keyed?: Keyed
   /** Largest key + value + headers, bytes or `'1MB'` (1,000,000 bytes). Default `'1MB'`. */
   maxMessageSize?: number | string
+  /**
+   * `'delete'` (default): records stay until `retention` takes them away. `'compact'`: of each key only the last record
+   * stays, and a tombstone for a day; offsets stay as they were. For topics keyed `'latest'`.
+   */
+  cleanup?: Cleanup
   /** How payloads are encoded, for those who read the topic without knowing who wrote it. Default `'json'`. */
   codec?: Codec
 }
@@ -46,6 +54,7 @@ export interface AlterTopicOptions {
   retention?: Retention | null
   /** For records from now on. */
   maxMessageSize?: number | string
+  cleanup?: Cleanup
 }
 
 export interface TopicDescription {
@@ -61,6 +70,7 @@ export interface TopicDescription {
   readonly replicationFactor: number
   readonly keyed: Keyed
   readonly maxMessageSize: number
+  readonly cleanup: Cleanup
   readonly codec: Codec
   /** The offset that the next record of the topic will have, or a smaller one. */
   readonly endOffset: number
@@ -76,6 +86,8 @@ export interface PartitionDescription {
   readonly records: number
   /** Bytes of the stored batches, before compression. */
   readonly bytes: number
+  /** How many batches they are; a driver that stores each append apart gives the number of those. */
+  readonly batches: number
   /** Timestamp of the record that was appended last, in milliseconds; null when there never was one. */
   readonly newestTimestamp: number | null
 }
@@ -211,7 +223,10 @@ export interface DecidedPosition extends Omit<PositionCommit, 'offset' | 'metada
 /** How many records of a partition a group has still to read. */
 export interface PartitionLag {
   readonly partition: number
-  /** A count of records. A partition without a committed position counts all its records. */
+  /**
+   * A count of records. A partition without a committed position counts all its records; on a compacted topic, those that
+   * compaction has taken away may be among them.
+   */
   readonly lag: number
 }
 
@@ -301,6 +316,8 @@ export interface Capabilities {
   readonly transactions: boolean
   /** Whether lag is a count or a guess. */
   readonly lag: 'exact' | 'approximate'
+  /** Whether topics can have `cleanup: 'compact'`; else it is refused. */
+  readonly compaction: boolean
   /** Whether `truncateHistory` can be done; else it is refused. */
   readonly truncation: boolean
   /**

@@ -1,4 +1,5 @@
 import { AegisError } from '@aegis/storage'
+import { crc32c } from '@node-rs/crc32'
 import type { Header } from '../log.ts'
 
 /** A record as a batch holds it. */
@@ -66,6 +67,13 @@ export const At = {
   count: 57,
   records: 61,
 } as const
+
+/** Lets a batch cover offsets beyond those of its records, where others were. */
+export function coverUpTo(batch: Uint8Array, lastOffset: number): void {
+  const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.length)
+  bytes.writeInt32BE(lastOffset - Number(bytes.readBigInt64BE(At.baseOffset)), At.lastOffsetDelta)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(At.attributes)), At.crc)
+}
 
 export const compressionMask = 0x07
 export const logAppendTime = 0x08

@@ -144,7 +144,7 @@ export class Commit {
   }
 
   #end(partition: PartitionState, { topic, writer }: OpenBatch, now: number): void {
-    const { endOffset: previousEnd, endOrdinal: ordinal, bytes, appendTime: before } = partition.decided
+    const { endOffset: previousEnd, endOrdinal: ordinal, bytes, batches, appendTime: before } = partition.decided
     const appendTime = Math.max(before, now)
     const stored = writer.finish()
     const { lastOffset, lastTimestamp, count, ascii } = writer
@@ -154,6 +154,7 @@ export class Commit {
       endOffset: lastOffset + 1,
       endOrdinal: ordinal + count,
       bytes: bytes + stored.length,
+      batches: batches + 1,
       newestTimestamp: lastTimestamp,
       appendTime,
     }

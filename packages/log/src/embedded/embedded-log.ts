@@ -58,6 +58,7 @@ export class EmbeddedLog implements Log {
   readonly capabilities = {
     transactions: true,
     lag: 'exact',
+    compaction: true,
     truncation: true,
     repeats: 'log',
     maxReplicationFactor: 1,

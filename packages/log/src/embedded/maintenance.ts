@@ -1,5 +1,6 @@
 import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
+import { compactPartition } from './compaction.ts'
 import type { PartitionState } from './partition-state.ts'
 import { isIdle } from './producers.ts'
 import type { Sequencer } from './sequencer.ts'
@@ -28,7 +29,7 @@ interface Host {
   topics(): Iterable<TopicState>
 }
 
-/** Gives back the space of what retention no longer keeps and of deleted topics, in the background and in small steps. */
+/** Gives back the space of what retention or compaction no longer keeps and of deleted topics, in the background and in small steps. */
 export class Maintenance {
   readonly #host: Host
   /** Ids of deleted topics whose records may still be there. */
@@ -77,6 +78,9 @@ export class Maintenance {
       for (const partition of topic.partitions) {
         if (this.#stopped) return
         await this.#trim(topic, partition)
+        if (topic.config.cleanup === 'compact') {
+          await compactPartition(this.#host, topic, partition, () => this.#stopped)
+        }
       }
     }
     await this.#forgetProducers()
@@ -139,11 +143,12 @@ export class Maintenance {
       }
       await sequencer.write(stage => {
         for (const key of old.keys) stage.delete(key)
-        const { bytes, startOffset } = partition.decided
+        const { bytes, batches, startOffset } = partition.decided
         stage.change(topic, partition, {
           startOffset: Math.max(startOffset, old.endOffset),
           startOrdinal: old.endOrdinal,
           bytes: bytes - old.bytes,
+          batches: batches - old.keys.length,
         })
       })
     }

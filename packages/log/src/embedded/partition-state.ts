@@ -19,6 +19,11 @@ export interface PartitionFigures {
   readonly appendTime: number
   /** Number of the commit that wrote the row. */
   readonly commit: number
+  readonly batches: number
+  /** Of the records between the two ordinals, how many compaction has taken away. */
+  readonly compacted: number
+  /** Bytes that the last compaction left. */
+  readonly compactedBytes: number
 }
 
 const fields = [
@@ -30,6 +35,9 @@ const fields = [
   'newestTimestamp',
   'appendTime',
   'commit',
+  'batches',
+  'compacted',
+  'compactedBytes',
 ] as const
 
 export const emptyFigures: PartitionFigures = {
@@ -41,6 +49,9 @@ export const emptyFigures: PartitionFigures = {
   newestTimestamp: 0,
   appendTime: 0,
   commit: 0,
+  batches: 0,
+  compacted: 0,
+  compactedBytes: 0,
 }
 
 export function encodeFigures(figures: PartitionFigures): Uint8Array {
@@ -64,6 +75,9 @@ export function decodeFigures(row: Uint8Array): PartitionFigures {
     newestTimestamp: view.getFloat64(40),
     appendTime: readU64(row, 48),
     commit: readU64(row, 56),
+    batches: readU64(row, 64),
+    compacted: readU64(row, 72),
+    compactedBytes: readU64(row, 80),
   }
 }
 
@@ -86,13 +100,15 @@ export class PartitionState {
   }
 
   describe(): PartitionDescription {
-    const { startOffset, endOffset, startOrdinal, endOrdinal, bytes, newestTimestamp } = this.durable
+    const { startOffset, endOffset, startOrdinal, endOrdinal, compacted, bytes, batches, newestTimestamp } =
+      this.durable
     return {
       partition: this.partition,
       startOffset,
       endOffset,
-      records: endOrdinal - startOrdinal,
+      records: endOrdinal - startOrdinal - compacted,
       bytes,
+      batches,
       newestTimestamp: endOrdinal === 0 ? null : newestTimestamp,
     }
   }

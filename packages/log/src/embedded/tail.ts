@@ -34,6 +34,12 @@ export class Tail {
   }
 }
 
+/** From now on readers get the batches up to an offset from storage. */
+export function forgetTail({ tail }: PartitionState, lastOffset: number): void {
+  const stays = tail.findIndex(batch => batch.lastOffset > lastOffset)
+  tail.splice(0, stays < 0 ? tail.length : stays)
+}
+
 /** The batches of the tail from an offset on; `undefined` when the tail does not go back so far. */
 export function tailFrom({ tail }: PartitionState, from: number): readonly TailBatch[] | undefined {
   if (tail.length === 0 || from < tail[0]!.previousEnd) return undefined

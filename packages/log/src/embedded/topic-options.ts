@@ -1,6 +1,6 @@
 import { AegisError } from '@aegis/storage'
 import { parseDuration, parseSize } from '../duration.ts'
-import type { AlterTopicOptions, Retention, TopicOptions } from '../log.ts'
+import type { AlterTopicOptions, Cleanup, Keyed, Retention, TopicOptions } from '../log.ts'
 import type { TopicConfig } from './topic-state.ts'
 
 /** Largest `maxMessageSize`, in bytes. */
@@ -11,8 +11,8 @@ export type TopicSettings = Omit<TopicConfig, 'id' | 'incarnation' | 'restored'>
 const invalid = (message: string): never => {
   throw new AegisError('LOG_INVALID', message)
 }
-const known = ['partitions', 'retention', 'replicationFactor', 'keyed', 'maxMessageSize', 'codec']
-const alterable = ['partitions', 'retention', 'maxMessageSize']
+const known = ['partitions', 'retention', 'replicationFactor', 'keyed', 'maxMessageSize', 'cleanup', 'codec']
+const alterable = ['partitions', 'retention', 'maxMessageSize', 'cleanup']
 
 const oneOf = <T extends string>(option: string, value: T, allowed: readonly T[]): T =>
   allowed.includes(value) ? value : invalid(`${option} is ${JSON.stringify(value)}: give one of ${allowed.join(', ')}`)
@@ -48,6 +48,13 @@ function checkRetention(
   }
 }
 
+function checkCleanup(name: string, keyed: Keyed, cleanup: Cleanup): Cleanup {
+  if (oneOf('cleanup', cleanup, ['delete', 'compact']) === 'compact' && keyed !== 'latest') {
+    invalid(`cleanup of topic ${name}: only topics keyed 'latest' can be compacted`)
+  }
+  return cleanup
+}
+
 export function checkName(name: string): void {
   if (typeof name !== 'string' || !/^[A-Za-z0-9._$-]{1,249}$/.test(name) || name === '.' || name === '..') {
     invalid(`topic name ${JSON.stringify(name)}: give 1 to 249 letters, digits, '.', '_' or '-'`)
@@ -66,6 +73,7 @@ export function checkTopic(name: string, options: TopicOptions): TopicSettings {
     requestedReplicationFactor: wholeNumber('replicationFactor', options.replicationFactor ?? 1, 100),
     replicationFactor: 1,
     maxMessageSize: messageSize(options.maxMessageSize ?? '1MB'),
+    cleanup: checkCleanup(name, keyed, options.cleanup ?? 'delete'),
     codec: oneOf('codec', options.codec ?? 'json', ['json', 'text', 'bytes']),
   }
 }
@@ -74,7 +82,7 @@ export function checkTopic(name: string, options: TopicOptions): TopicSettings {
 export function alteredTopic<Config extends TopicSettings>(config: Config, options: AlterTopicOptions): Config {
   const { name, keyed } = config
   checkKnown(name, options, alterable)
-  const { partitions = config.partitions, retention, maxMessageSize: size } = options
+  const { partitions = config.partitions, retention, maxMessageSize: size, cleanup = config.cleanup } = options
   if (wholeNumber('partitions', partitions, 65_536) < config.partitions) {
     invalid(`partitions of topic ${name} is ${config.partitions}: they can be added to, not taken away`)
   }
@@ -84,6 +92,7 @@ export function alteredTopic<Config extends TopicSettings>(config: Config, optio
   return {
     ...config,
     partitions,
+    cleanup: checkCleanup(name, keyed, cleanup),
     ...(retention === undefined ? {} : checkRetention(name, keyed, retention)),
     ...(size === undefined ? {} : { maxMessageSize: messageSize(size) }),
   }

@@ -1,4 +1,5 @@
 import { appendTests } from './appending.ts'
+import { compactTests } from './compacting.ts'
 import { followTests } from './following.ts'
 import { groupTests } from './groups.ts'
 import { historyTests } from './keyed-history.ts'
@@ -49,6 +50,7 @@ export function logConformance(
     latestTests(tests)
     historyTests(tests)
     truncateTests(tests)
+    compactTests(tests)
     transactionTests(tests)
     serializabilityTests(tests)
     groupTests(tests)
