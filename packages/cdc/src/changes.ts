@@ -41,11 +41,11 @@ export async function subscribeToChanges<R extends object>(
   return Subscription.open<DeliveredChange<R, boolean>>(
     log,
     topicOf(table),
-    (record, { attempts, ack, nack }) => {
+    (record, { attempts, ack, nack, extend }) => {
       const { oldRow, ...change } = decodeChange<R>(table, record)
       if (wanted !== undefined && !wanted.includes(change.op)) return undefined
       const old = includeOldValues && oldRow !== undefined ? { oldRow } : {}
-      return { ...change, ...old, attempts, ack, nack } as DeliveredChange<R, boolean>
+      return { ...change, ...old, attempts, ack, nack, extend } as DeliveredChange<R, boolean>
     },
     {
       maxPollRecords: Math.min(bufferSize, 10_000),

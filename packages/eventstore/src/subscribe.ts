@@ -28,7 +28,7 @@ export function subscribeToEvents<E extends EventInput>(
 ): Promise<EventSubscription<E>> {
   const { log, codec, protection } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
-  const decode: Decode<DeliveredEvent<E>> = (record, { attempts, ack, nack }) => {
+  const decode: Decode<DeliveredEvent<E>> = (record, { attempts, ack, nack, extend }) => {
     if (!filter.record(record)) return undefined
     const event = events.decode(record)
     if (!filter.event(event) || !codec.takes(event)) return undefined
@@ -46,6 +46,7 @@ export function subscribeToEvents<E extends EventInput>(
       attempts,
       ack,
       nack,
+      extend,
     }
     return delivered as DeliveredEvent<E>
   }

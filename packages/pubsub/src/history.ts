@@ -13,7 +13,7 @@ export interface HistoryOptions {
 }
 
 const longestPage = 10_000
-const undelivered = { attempts: 0, ack: () => undefined, nack: () => undefined }
+const undelivered = { attempts: 0, ack: () => undefined, nack: () => undefined, extend: async () => undefined }
 
 /** Messages of all partitions in the order of offsets. */
 export async function readHistory<Out>(

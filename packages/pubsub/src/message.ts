@@ -24,6 +24,11 @@ export interface Message<T = Untyped> extends StoredMessage<T> {
   ack(): void
   /** Not done: it is delivered again after a while, or goes to the dead letters when it was refused often enough. */
   nack(options?: NackOptions): void
+  /**
+   * With `mode: 'shared'`: needs longer, milliseconds or `'5m'`, by default the subscription's `lease` from now on. Resolves
+   * when that is durable. @throws AegisError `LEASE_LAPSED`
+   */
+  extend(duration?: number | string): Promise<void>
 }
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(Object.create(null))
@@ -83,5 +88,9 @@ export class DeliveredMessage<T> implements Message<T> {
 
   nack(options?: NackOptions): void {
     this.#delivered.nack(options)
+  }
+
+  extend(duration?: number | string): Promise<void> {
+    return this.#delivered.extend(duration)
   }
 }

@@ -2,6 +2,7 @@ import type { GroupMember, Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
+import { lapsedError } from './lease.ts'
 
 // One commit for each acknowledgement would be one fsync for each; so much may be delivered again after a crash.
 const interval = 100
@@ -68,6 +69,8 @@ export class Committer {
             `partition ${partition.partition} of ${this.#topic} was taken from this member of group ${this.#groupId}`,
           )
         }
+        const late = deliveries.find(({ lapsed }) => lapsed)
+        if (late !== undefined) throw lapsedError(late)
         return window.expect(deliveries)
       },
       refused: () => window.withdraw(deliveries),

@@ -4,6 +4,7 @@ import { remember } from './acknowledge.ts'
 import { bury, reasonOf } from './dead-letters.ts'
 import type { Decode, Delivery, NackOptions, Settling } from './delivery.ts'
 import type { Feeds } from './feeds.ts'
+import { lapsedError } from './lease.ts'
 import { duration, type Settings } from './options.ts'
 
 /** What is to be tried again later than this is put aside, in milliseconds: it would keep its window from moving on. */
@@ -69,6 +70,20 @@ export class Consumer<Item> implements Settling {
     if (wait !== undefined) delivery.partition.source.redeliver(delivery, wait)
   }
 
+  async extend(delivery: Delivery, asked: number | string | undefined): Promise<void> {
+    await delivery.lease?.lessor.extend(delivery, duration('extend', asked ?? this.settings.lease))
+    if (delivery.lapsed) throw lapsedError(delivery)
+  }
+
+  lapsed(delivery: Delivery): boolean {
+    const { record, attempts } = delivery
+    const { topic, partition, offset } = record
+    this.feeds.report({ type: 'lapsed', topic, partition, offset, attempts })
+    if (attempts < this.settings.maxAttempts) return false
+    this.#exhausted(delivery, `its lease of ${this.settings.lease} ms has lapsed`)
+    return true
+  }
+
   /**
    * How long to wait until the next attempt, in milliseconds; `undefined` when it is not made here: it is dead, or in the
    * retry queue. `delay` was asked for; without it the message is put aside only if it is not `ordered`, for then those
@@ -87,6 +102,11 @@ export class Consumer<Item> implements Settling {
     const wait = delay ?? this.settings.backoff(attempts)
     this.#report({ type: 'retried', delay: wait }, delivery, reason)
     const aside = wait > longestInWindow && (delay !== undefined || !ordered)
+    if (delivery.lease !== undefined && !aside) {
+      // Any member may have it next.
+      delivery.lease.lessor.giveBack(delivery, wait)
+      return undefined
+    }
     if (partition.retries !== undefined && (delivery.retry !== undefined || aside)) {
       this.#settling(delivery, partition.source.putAside([delivery], this.log.now() + wait))
       return undefined

@@ -1,5 +1,6 @@
 import type { LogRecord } from '@aegis/log'
 import type { AssignedPartition } from './assigned-partition.ts'
+import type { Lease } from './lease.ts'
 
 export interface NackOptions {
   /** How long until the item is delivered again: milliseconds or `'5s'`. Default: as the subscription's `backoff` says. */
@@ -16,6 +17,12 @@ export interface Delivered {
   ack(): void
   /** Not done, also when the handler of `run` returns: it is delivered again, or goes to the dead letters when it was refused often enough. */
   nack(options?: NackOptions): void
+  /**
+   * With `mode: 'shared'`: needs longer, milliseconds or `'5m'`, by default the subscription's `lease` from now on. Resolves
+   * when that is durable. Otherwise nothing lapses, and there is nothing to extend.
+   * @throws AegisError `LEASE_LAPSED`
+   */
+  extend(duration?: number | string): Promise<void>
 }
 
 /**
@@ -38,6 +45,15 @@ export interface Decode<Item> {
 export interface Settling {
   acknowledge(delivery: Delivery): void
   refuse(delivery: Delivery, options: NackOptions): void
+  extend(delivery: Delivery, duration: number | string | undefined): Promise<void>
+  /** Its lease has lapsed. Gives whether it was the last attempt, and there is nothing more to be done with it. */
+  lapsed(delivery: Delivery): boolean
+}
+
+/** Where a delivery from the retry queue is kept, and which attempt it is. */
+export interface Retry {
+  key: Uint8Array
+  readonly attempts: number
 }
 
 /** A record on its way to the user. */
@@ -58,17 +74,16 @@ export class Delivery implements Delivered {
   /** Who has it: known when it is handed over. */
   settling: Settling | undefined = undefined
   /** It comes from the retry queue: the key of its row, and the attempts, this one included. */
-  readonly retry: { readonly key: Uint8Array; readonly attempts: number } | undefined
+  readonly retry: Retry | undefined
+  /** In a shared group: until when it is its holder's. */
+  lease: Lease | undefined = undefined
+  holder: unknown = undefined
+  /** Its lease was not held: it is another delivery now. */
+  lapsed = false
   /** From the retry queue and acknowledged. */
   #done = false
 
-  constructor(
-    record: LogRecord,
-    partition: AssignedPartition,
-    slot: number,
-    bytes: number,
-    retry?: { readonly key: Uint8Array; readonly attempts: number },
-  ) {
+  constructor(record: LogRecord, partition: AssignedPartition, slot: number, bytes: number, retry?: Retry) {
     this.record = record
     this.partition = partition
     this.slot = slot
@@ -85,15 +100,20 @@ export class Delivery implements Delivered {
     return (options = {}) => this.settling?.refuse(this, options)
   }
 
+  get extend(): (duration?: number | string) => Promise<void> {
+    return async duration => this.settling?.extend(this, duration)
+  }
+
   /** Whether there is still something to be done with it here. */
   get open(): boolean {
-    if (this.partition.released) return false
+    if (this.partition.released || this.lapsed) return false
     return this.retry === undefined ? !this.partition.window.isAcknowledged(this.slot) : !this.#done
   }
 
   /** It is done with; committed with the next position of its partition. */
   settle(): void {
-    if (this.partition.released) return
+    if (this.partition.released || this.lapsed) return
+    this.lease?.end(this)
     if (this.retry === undefined) this.partition.window.acknowledge(this.slot)
     else if (!this.#done) {
       this.#done = true
@@ -107,6 +127,9 @@ export class Delivery implements Delivered {
     this.settling = settling
     this.refused = false
     this.refusal = undefined
+    this.inRun = false
+    // A lease counts it.
+    if (this.lease !== undefined) return
     this.attempts = this.retry?.attempts ?? Math.max(this.attempts + 1, this.partition.window.deliver(this.slot))
   }
 }

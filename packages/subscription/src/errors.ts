@@ -12,3 +12,5 @@ export type SubscriptionErrorCode =
   | 'ACK_UNKNOWN'
   /** A message was refused `maxAttempts` times, and without a group there are no dead letters to put it in. */
   | 'ATTEMPTS_EXHAUSTED'
+  /** In a shared group: the message was not acknowledged before its lease ended, and another member may have it. */
+  | 'LEASE_LAPSED'

@@ -19,6 +19,19 @@ export interface SubscriptionOptions {
   groupId?: string
   /** Where to start; applies only where the group has no position. Default `'latest'`. */
   from?: SeekTo
+  /**
+   * `'partitioned'` (default): each partition is one member's, and keeps its order. `'shared'`: any member takes any message,
+   * as from a queue, also more members than partitions; every message is leased to whom it is handed over. With members in
+   * several processes each process has the messages of the partitions that the group has given it.
+   */
+  mode?: 'partitioned' | 'shared'
+  /**
+   * With `mode: 'shared'`: how long a message is nobody else's after it was handed over, also when its holder has died.
+   * From half of it on are left when it is handed over. Default `'30s'`.
+   */
+  lease?: number | string
+  /** With `mode: 'shared'`: of what is fetched, the highest number is handed over first. */
+  priority?: (record: LogRecord) => number
   /** Default `'at-least-once'`. */
   delivery?: Delivery
   /** Asking for the next item acknowledges the one before. Default false. */
@@ -50,7 +63,7 @@ export interface RunOptions {
   concurrency?: number
   /**
    * What stays in order, retries included: messages of one key (`'key'`, default; those without a key are free), all of
-   * a partition, or nothing.
+   * a partition, or nothing. With `mode: 'shared'` nothing does: members of a group take turns.
    */
   order?: 'key' | 'partition' | 'none'
 }
@@ -58,6 +71,10 @@ export interface RunOptions {
 /** Options with everything filled in. */
 export interface Settings {
   readonly groupId: string | undefined
+  readonly shared: boolean
+  /** Milliseconds. */
+  readonly lease: number
+  readonly priority: (record: LogRecord) => number
   readonly from: SeekTo
   readonly delivery: Delivery
   readonly autoCommit: boolean
@@ -76,6 +93,9 @@ export interface Settings {
 const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([
   'groupId',
   'from',
+  'mode',
+  'lease',
+  'priority',
   'delivery',
   'autoCommit',
   'maxPollRecords',
@@ -173,6 +193,11 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   if (groupId === undefined && delivery === 'exactly-once') {
     invalid(`exactly-once on ${topic} needs a groupId: the position is kept with the group`)
   }
+  const shared = oneOf('mode', options.mode ?? 'partitioned', ['partitioned', 'shared']) === 'shared'
+  if (shared) checkShared(topic, options)
+  else if (options.lease !== undefined || options.priority !== undefined) {
+    invalid(`lease and priority of ${topic} go with mode: 'shared' only`)
+  }
   if (typeof autoCommit !== 'boolean') invalid(`autoCommit is ${show(autoCommit)}: give true or false`)
   if (autoCommit && delivery === 'exactly-once') {
     invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
@@ -180,6 +205,9 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   duration('sessionTimeout', options.sessionTimeout ?? '30s')
   return {
     groupId,
+    shared,
+    lease: duration('lease', options.lease ?? '30s'),
+    priority: options.priority ?? (() => 0),
     signal,
     delivery,
     autoCommit,
@@ -187,16 +215,28 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
     maxPollRecords: whole('maxPollRecords', options.maxPollRecords ?? 500, 10_000),
     maxPollBytes: size('maxPollBytes', options.maxPollBytes ?? '8MB'),
     maxAttempts: whole('maxAttempts', maxAttempts ?? 5, 1_000_000),
-    countDeliveries: maxAttempts !== undefined,
+    countDeliveries: shared || maxAttempts !== undefined,
     backoff: backoffFunction(options.backoff ?? 'exponential'),
     onError: oneOf('onError', options.onError ?? 'throw', ['throw', 'skip']),
   }
 }
 
+function checkShared(topic: string, { groupId, delivery, lease, priority }: SubscriptionOptions): void {
+  if (groupId === undefined) invalid(`mode: 'shared' on ${topic} needs a groupId: who shares it`)
+  if (delivery === 'at-most-once') invalid(`at-most-once does not go with mode: 'shared' on ${topic}`)
+  if (lease !== undefined && duration('lease', lease) < 1) invalid(`lease is ${show(lease)}: give at least 1 ms`)
+  if (priority !== undefined && typeof priority !== 'function') {
+    invalid(`priority is ${show(priority)}: give a function of the record`)
+  }
+}
+
 /** @throws AegisError `SUBSCRIPTION_INVALID` */
-export function checkRunOptions(options: RunOptions): Required<RunOptions> {
+export function checkRunOptions(options: RunOptions, shared: boolean): Required<RunOptions> {
+  if (shared && (options.order ?? 'none') !== 'none') {
+    invalid(`order is ${show(options.order)}: with mode: 'shared' there is none`)
+  }
   return {
     concurrency: whole('concurrency', options.concurrency ?? 1, 100_000),
-    order: oneOf('order', options.order ?? 'key', ['key', 'partition', 'none']),
+    order: oneOf('order', options.order ?? (shared ? 'none' : 'key'), ['key', 'partition', 'none']),
   }
 }

@@ -94,7 +94,15 @@ export class RetryQueue {
     await this.#log
       .transaction(tx => {
         for (const { record, retry } of unused) {
-          if (retry !== undefined) tx.putState(this.#space, retry.key, encodeRetry(record, retry.attempts - 1))
+          if (retry === undefined) continue
+          // It may be leased until some time to come: by nobody.
+          const due = Math.min(dueOfKey(retry.key), this.#log.now())
+          tx.deleteState(this.#space, retry.key)
+          tx.putState(
+            this.#space,
+            retryKey(record.partition, due, record.offset),
+            encodeRetry(record, retry.attempts - 1),
+          )
         }
         source.stage(tx, this.#partition, [])
       })
@@ -109,6 +117,20 @@ export class RetryQueue {
     const { record, attempts } = delivery
     tx.putState(this.#space, retryKey(record.partition, due, record.offset), encodeRetry(record, attempts))
     tx.onCommit(() => this.#sleepUntil(due))
+  }
+
+  /** Nobody else gets it before: its row is due then. */
+  lease(tx: Transaction, delivery: Delivery, until: number): void {
+    const { record, retry } = delivery
+    if (retry === undefined) return
+    const [before, key] = [retry.key, retryKey(record.partition, until, record.offset)]
+    tx.deleteState(this.#space, before)
+    tx.putState(this.#space, key, encodeRetry(record, retry.attempts))
+    tx.onCommit(() => {
+      this.#atWork.delete(keyText(before))
+      this.#atWork.set(keyText(key), delivery)
+      retry.key = key
+    })
   }
 
   /** It is done with; the next commit of the partition deletes its row. */

@@ -121,7 +121,7 @@ async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Ite
       await commitSome(run, [delivery], items)
       return
     } catch (error) {
-      if (isOver(error, delivery)) return
+      if (isOver(error, delivery) || !delivery.open) return
       if (isFatal(error)) throw error
       // What others were doing is not the message's fault: it is no attempt, or a busy time would bury good messages.
       const conflict = AegisError.is(error, 'TRANSACTION_CONFLICT')

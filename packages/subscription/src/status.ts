@@ -12,6 +12,8 @@ export type SubscriptionStatus =
   | ({ readonly type: 'retried'; readonly delay: number } & FailedAttempt)
   /** The last attempt has failed, or the record could not be read: it is in the dead letters. */
   | ({ readonly type: 'dead-lettered' } & FailedAttempt)
+  /** In a shared group: it was not acknowledged before its lease ended, and any member may have it again. */
+  | ({ readonly type: 'lapsed' } & Omit<FailedAttempt, 'reason'>)
   /** Nobody has read the status for long: so many of the oldest entries were left out. */
   | { readonly type: 'missed'; readonly count: number }
   /** The last entry; `error` when it was not closed on purpose. */

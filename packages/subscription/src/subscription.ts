@@ -5,7 +5,7 @@ import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
 import { Consumer } from './consumer.ts'
 import type { Decode } from './delivery.ts'
-import type { SeekTo, TopicLag } from './feed.ts'
+import type { Feed, SeekTo, TopicLag } from './feed.ts'
 import { Feeds } from './feeds.ts'
 import { HandlerCalls } from './handler-calls.ts'
 import { Intake } from './intake.ts'
@@ -21,6 +21,7 @@ import {
 } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
+import { SharedGroup } from './shared-group.ts'
 import type { SubscriptionStatus } from './status.ts'
 
 /**
@@ -120,7 +121,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED`, `SUBSCRIPTION_INVALID`, and what ends the log
    */
   async run(handler: Handler<Item>, options: RunOptions = {}): Promise<void> {
-    const checked = checkRunOptions(options)
+    const checked = checkRunOptions(options, this.#consumer.settings.shared)
     this.#start()
     const consumer = this.#consumer
     const closing = this.#stopping.signal
@@ -238,10 +239,13 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
 
   async #open(topic: string, from = this.#consumer.settings.from): Promise<void> {
     const { log, settings, feeds } = this.#consumer
-    const intake = await Intake.open(log, topic, { ...settings, from }, feeds)
+    const own = { ...settings, from }
+    const feed: Feed = settings.shared
+      ? await SharedGroup.join(log, topic, own, feeds)
+      : await Intake.open(log, topic, own, feeds)
     // Closed meanwhile: nobody else would leave the group.
-    if (feeds.closed) await intake.leave()
-    else feeds.add(intake)
+    if (feeds.closed) await feed.leave()
+    else feeds.add(feed)
   }
 
   #close(): Promise<void> {

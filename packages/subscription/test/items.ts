@@ -2,7 +2,7 @@ import type { Log } from '@aegis/log'
 import { type Delivered, Subscription, type SubscriptionOptions } from '../src/index.ts'
 
 /** What the tests subscribe to: the text of a record with what can be done about it. */
-export interface Item extends Pick<Delivered, 'attempts' | 'ack' | 'nack'> {
+export interface Item extends Pick<Delivered, 'attempts' | 'ack' | 'nack' | 'extend'> {
   readonly text: string
   readonly key: string | null
   readonly partition: number
@@ -13,11 +13,20 @@ export const subscribe = (log: Log, options: SubscriptionOptions = {}, topic = '
   Subscription.open(
     log,
     topic,
-    ({ key, value, partition, offset }, { attempts, ack, nack }) => {
+    ({ key, value, partition, offset }, { attempts, ack, nack, extend }) => {
       const text = Buffer.from(value ?? []).toString()
       if (text === 'unreadable') throw new Error('not readable')
       if (text === 'not for us') return undefined
-      return { text, key: key === null ? null : Buffer.from(key).toString(), partition, offset, attempts, ack, nack }
+      return {
+        text,
+        key: key === null ? null : Buffer.from(key).toString(),
+        partition,
+        offset,
+        attempts,
+        ack,
+        nack,
+        extend,
+      }
     },
     options,
   )
