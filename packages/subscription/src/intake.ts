@@ -1,19 +1,19 @@
-import type { CommittedPosition, Follower, GroupMember, Log, ReadResult, Transaction } from '@aegis/log'
+import type { CommittedPosition, GroupMember, Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { AssignedPartition, type Source } from './assigned-partition.ts'
 import { Committer } from './committer.ts'
 import { Delayed } from './delayed.ts'
 import { Delivery } from './delivery.ts'
 import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
+import { GroupOffsets } from './group-offsets.ts'
 import { invalid, type Settings } from './options.ts'
+import { type Page, PageReader, type PageTaker } from './page-reader.ts'
 import { Progress } from './progress.ts'
 import { RetryQueue } from './retry-queue.ts'
 import { retrySpace } from './retry-rows.ts'
 
-type Page = ReadResult & { readonly partition: number }
-
 /** Gets the records of a topic, those of the partitions that the group has given us, in the order of delivery. */
-export class Intake implements Feed, Source {
+export class Intake implements Feed, Source, PageTaker {
   readonly topic: string
   readonly #log: Log
   readonly #settings: Settings
@@ -28,13 +28,14 @@ export class Intake implements Feed, Source {
   #readyBytes = 0
   #demanded = false
   readonly #progress: Progress
-  #follower: Follower | undefined
+  readonly #offsets: GroupOffsets
+  readonly #reader: PageReader
   #member: GroupMember | undefined
   #closed = false
-  /** Lets the reading go on when there is room again. */
-  #proceed: (() => void) | undefined
 
-  private constructor(log: Log, topic: string, settings: Settings, taker: Taker) {
+  private constructor(log: Log, topic: string, settings: Settings, taker: Taker, offsets: GroupOffsets) {
+    this.#offsets = offsets
+    this.#reader = new PageReader(log, topic, this, settings.prepare)
     this.#log = log
     this.topic = topic
     this.#settings = settings
@@ -50,13 +51,12 @@ export class Intake implements Feed, Source {
 
   /** Resolves when the start of every partition is fixed, and committed for a group. */
   static async open(log: Log, topic: string, settings: Settings, taker: Taker): Promise<Intake> {
-    const intake = new Intake(log, topic, settings, taker)
     const { partitions } = await log.describeTopic(topic)
-    const end = await log.endOffset(topic)
+    const offsets = new GroupOffsets(log, topic, settings, partitions, await log.endOffset(topic))
+    const intake = new Intake(log, topic, settings, taker, offsets)
     const { groupId } = settings
     if (groupId === undefined) {
-      const all = Array.from({ length: partitions }, (_, partition) => partition)
-      await intake.#assign(all, partitions, end)
+      await intake.#assign(Array.from({ length: partitions }, (_, partition) => partition))
       return intake
     }
     const member = await log.join({
@@ -64,12 +64,13 @@ export class Intake implements Feed, Source {
       topic,
       onAssignment: async ({ assigned, revoked }) => {
         await intake.#revoke(revoked)
-        await intake.#assign(assigned, partitions, end)
+        await intake.#assign(assigned)
       },
     })
     intake.#member = member
+    offsets.member = member
     if (intake.#committer !== undefined) intake.#committer.member = member
-    if (intake.#follower === undefined) intake.#follow()
+    if (!intake.#reader.following) intake.#follow()
     return intake
   }
 
@@ -79,7 +80,7 @@ export class Intake implements Feed, Source {
 
   demand(): void {
     this.#demanded = true
-    this.#goOn()
+    this.#reader.goOn()
     if (this.#readySize === 0 && !this.#closed) this.#progress.idle(this.#partitions)
   }
 
@@ -116,9 +117,8 @@ export class Intake implements Feed, Source {
   }
 
   async seek(to: SeekTo): Promise<void> {
-    const { groupId } = this.#settings
     const moves = await Promise.all(
-      [...this.#partitions.values()].map(async from => ({ from, offset: await this.#offsetOf(from.partition, to) })),
+      [...this.#partitions.values()].map(async from => ({ from, offset: await this.#offsets.of(from.partition, to) })),
     )
     for (const { from, offset } of moves) {
       const { partition } = from
@@ -127,7 +127,7 @@ export class Intake implements Feed, Source {
       await from.retries?.close()
       from.released = true
       this.#drop([from])
-      if (groupId !== undefined && !(await this.#commitOffset(partition, offset))) continue
+      if (!(await this.#offsets.commit(partition, offset))) continue
       if (this.#member?.partitions.has(partition) ?? true) this.#add(partition, { offset, metadata: '' })
     }
     this.#follow()
@@ -161,8 +161,7 @@ export class Intake implements Feed, Source {
     if (this.#closed) return
     this.#closed = true
     this.#delayed.clear()
-    this.#follower?.close()
-    this.#unblock()
+    this.#reader.close()
   }
 
   async leave(): Promise<void> {
@@ -185,7 +184,7 @@ export class Intake implements Feed, Source {
     const delivery = ready.shift()
     this.#readySize += ready.size - size
     this.#readyBytes += ready.bytes - bytes
-    if (this.#proceed !== undefined) this.#goOn()
+    this.#reader.goOn()
     return delivery
   }
 
@@ -196,7 +195,7 @@ export class Intake implements Feed, Source {
   }
 
   /** Whether more is to be fetched: one page ahead of what is being handed over. */
-  #hasRoom(): boolean {
+  hasRoom(): boolean {
     const { delivery, maxPollRecords, maxPollBytes } = this.#settings
     if (!this.#demanded) return false
     // The position is committed when a page arrives: no sooner than somebody waits for it.
@@ -204,47 +203,16 @@ export class Intake implements Feed, Source {
     return this.#readySize < maxPollRecords && this.#readyBytes < maxPollBytes
   }
 
-  #goOn(): void {
-    if (this.#hasRoom()) this.#unblock()
+  gone(): void {
+    this.#taker.ended(this)
   }
 
-  #unblock(): void {
-    const proceed = this.#proceed
-    this.#proceed = undefined
-    proceed?.()
+  failed(error: unknown): void {
+    this.#taker.fail(error)
   }
 
-  /** Reads until another follower takes its place. Never rejects. */
-  async #read(follower: Follower): Promise<void> {
-    try {
-      for (;;) {
-        while (!this.#hasRoom() && this.#follower === follower && !this.#closed) {
-          await new Promise<void>(resolve => {
-            this.#proceed = resolve
-          })
-        }
-        if (this.#closed || this.#follower !== follower) return
-        const page = await follower.next()
-        // Another assignment has replaced the follower: what the old one had is fetched again where it is still ours.
-        if (this.#closed || this.#follower !== follower) return
-        if (page === undefined) {
-          // It ends because the log is closed, or its topic is gone, which may be there again as another.
-          this.#log.topic(this.topic)
-          throw new AegisError('TOPIC_UNKNOWN', `topic ${this.topic} was deleted`)
-        }
-        await this.#settings.prepare?.(page.records)
-        if (this.#closed || this.#follower !== follower) return
-        await this.#receive(page)
-      }
-    } catch (error) {
-      if (AegisError.is(error, 'TOPIC_UNKNOWN')) this.#taker.ended(this)
-      else if (AegisError.is(error, 'LOG_CLOSED')) {
-        this.#taker.fail(new AegisError('SUBSCRIPTION_CLOSED', `the log of topic ${this.topic} was closed`))
-      } else this.#taker.fail(error)
-    }
-  }
-
-  async #receive({ partition: number, records, nextOffset, bytes }: Page): Promise<void> {
+  async receive(page: Page): Promise<void> {
+    const { partition: number, records, nextOffset, bytes } = page
     // A partition that was added to the topic, of which nobody can have read anything.
     const partition = this.#partitions.get(number) ?? this.#add(number, { offset: 0, metadata: '' })
     const { window } = partition
@@ -264,10 +232,10 @@ export class Intake implements Feed, Source {
     }
     if (this.#settings.delivery === 'at-most-once') {
       this.#demanded = false
-      if (!(await this.#commitOffset(number, nextOffset)) || partition.released) return
+      if (!(await this.#offsets.commit(number, nextOffset)) || partition.released) return
     }
     for (const delivery of deliveries) this.#push(delivery)
-    if (!this.#hasRoom()) this.#progress.behind()
+    if (!this.hasRoom()) this.#progress.behind()
     this.#taker.wake()
     if (!partition.tracked || !window.full(this.#settings.maxPollRecords)) return
     partition.full = true
@@ -296,21 +264,9 @@ export class Intake implements Feed, Source {
     }
   }
 
-  async #assign(assigned: readonly number[], known: number, end: number): Promise<void> {
+  async #assign(assigned: readonly number[]): Promise<void> {
     if (assigned.length === 0) return
-    const { groupId } = this.#settings
-    for (const partition of assigned) {
-      let position = groupId === undefined ? undefined : await this.#log.committed(groupId, this.topic, partition)
-      if (position === undefined) {
-        // What comes into partitions that are new since then was published after the start.
-        const offset = partition < known ? await this.#startOf(partition, end) : 0
-        position = { offset, metadata: '' }
-        if (groupId !== undefined) {
-          await this.#log.commitPosition({ groupId, topic: this.topic, partition, ...position })
-        }
-      }
-      this.#add(partition, position)
-    }
+    for (const partition of assigned) this.#add(partition, await this.#offsets.start(partition))
     this.#follow()
     this.#taker.report({ type: 'assigned', topic: this.topic, partitions: assigned })
   }
@@ -340,56 +296,22 @@ export class Intake implements Feed, Source {
     this.#turn = this.#turn.filter(partition => !partitions.includes(partition))
   }
 
-  async #startOf(partition: number, end: number): Promise<number> {
-    const { from } = this.#settings
-    return from === 'latest' ? end : this.#offsetOf(partition, from)
-  }
-
-  async #offsetOf(partition: number, to: SeekTo): Promise<number> {
-    if (to === 'latest') return this.#log.endOffset(this.topic)
-    if (to === 'earliest') return 0
-    return 'offset' in to ? to.offset : this.#log.offsetForTime(this.topic, partition, to.time)
-  }
-
   /** Under at-most-once the position is ahead of what was handed over: it goes back to the first that was not. */
   async #returnUndelivered(partitions: readonly AssignedPartition[]): Promise<void> {
     if (this.#settings.delivery !== 'at-most-once') return
     const first = partitions.map(({ partition, ready }) => ({ partition, offset: ready.firstOffset }))
-    for (const { partition, offset } of first) if (offset !== undefined) await this.#commitOffset(partition, offset)
-  }
-
-  /** Gives false when the partition is another member's now. */
-  async #commitOffset(partition: number, offset: number): Promise<boolean> {
-    const { groupId } = this.#settings
-    if (groupId === undefined) return true
-    const member = this.#member
-    try {
-      await this.#log.commitPosition({ groupId, topic: this.topic, partition, offset, ...(member && { member }) })
-      return true
-    } catch (error) {
-      if (AegisError.is(error, 'GENERATION_FENCED')) return false
-      throw error
-    }
+    for (const { partition, offset } of first) if (offset !== undefined) await this.#offsets.commit(partition, offset)
   }
 
   #follow(): void {
-    const before = this.#follower
     const active = [...this.#partitions.values()].filter(({ full }) => !full)
     const { maxPollRecords, maxPollBytes } = this.#settings
-    const follower = this.#log.follow(this.topic, {
+    this.#reader.follow({
       positions: new Map(active.map(({ partition, window }) => [partition, window.next])),
       // In a group they come by assignment.
       addedPartitions: !this.grouped,
       maxRecords: maxPollRecords,
       maxBytes: maxPollBytes,
     })
-    this.#follower = follower
-    before?.close()
-    if (this.#closed) {
-      follower.close()
-      return
-    }
-    this.#unblock()
-    void this.#read(follower)
   }
 }

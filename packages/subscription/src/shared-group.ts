@@ -106,6 +106,7 @@ export class SharedGroup implements Taker, Lessor {
 
   /** Somebody waits, or there is something to lease. */
   demand(): void {
+    if (this.#members.size === 0) return
     if (this.#leasing !== undefined) {
       this.#demanded = true
       return
@@ -164,13 +165,12 @@ export class SharedGroup implements Taker, Lessor {
       this.#putBack(delivery)
       return
     }
-    const again = this.#again(delivery)
+    const again = this.#again(delivery, delivery.attempts)
     if (!settling.lapsed(again)) this.#redeliver(again, 0)
   }
 
   giveBack(delivery: Delivery, wait: number): void {
-    delivery.lease?.end(delivery)
-    if (delivery.open) this.#redeliver(this.#again(delivery), wait)
+    if (delivery.open) this.#redeliver(this.#again(delivery, delivery.attempts), wait)
   }
 
   async extend(delivery: Delivery, duration: number): Promise<void> {
@@ -187,11 +187,15 @@ export class SharedGroup implements Taker, Lessor {
     this.#newLease(until).add(delivery)
   }
 
-  /** Its lease is over: whatever its holder says of it comes too late. What it was goes on as another delivery. */
-  #again(delivery: Delivery): Delivery {
-    const { record, partition, slot, bytes, retry, attempts } = delivery
+  /**
+   * Its lease is over: whatever its holder says of it comes too late, and nobody finds it among what is leased. What it was
+   * goes on as another delivery.
+   */
+  #again(delivery: Delivery, attempts: number): Delivery {
+    const { record, partition, slot, bytes, retry } = delivery
+    delivery.lease?.end(delivery)
     delivery.lapsed = true
-    const again = new Delivery(record, partition, slot, bytes, retry && { ...retry, attempts: retry.attempts + 1 })
+    const again = new Delivery(record, partition, slot, bytes, retry && { key: retry.key, attempts: attempts + 1 })
     again.attempts = attempts
     return again
   }
@@ -212,10 +216,9 @@ export class SharedGroup implements Taker, Lessor {
 
   /** It was leased and not handed over: that is no attempt. */
   #putBack(delivery: Delivery): void {
-    delivery.lease?.end(delivery)
-    delivery.attempts--
-    if (delivery.retry === undefined) delivery.partition.window.undeliver(delivery.slot)
-    this.#pool.push(delivery, this.#settings.priority(delivery.record))
+    const { partition, slot, retry, record } = delivery
+    if (retry === undefined) partition.window.undeliver(slot)
+    this.#pool.push(this.#again(delivery, delivery.attempts - 1), this.#settings.priority(record))
   }
 
   async #leaseSome(): Promise<void> {

@@ -18,7 +18,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 )
 
-it('a group is given every message until it is acknowledged or dead, in any history of acks, nacks and new members', async () => {
+it('a group is given every message until it is acknowledged or dead, in any history of acks, nacks and new members', {
+  timeout: 60_000,
+}, async () => {
   const maxAttempts = 3
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 15 }), fc.integer({ min: 1, max: 3 }), async (steps, partitions) => {

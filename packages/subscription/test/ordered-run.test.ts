@@ -82,7 +82,7 @@ describe('handlers side by side', () => {
   })
 
   for (const order of ['key', 'partition', 'none'] as const) {
-    it(`handle each message once, whatever the order, and keep that of ${order}`, async () => {
+    it(`handle each message once, whatever the order, and keep that of ${order}`, { timeout: 60_000 }, async () => {
       const message = fc.record({
         key: fc.constantFrom('a', 'b', 'c', null),
         partition: fc.nat(1),
