@@ -4,7 +4,9 @@
 import { startVitest } from 'vitest/node'
 
 const projects = ['{packages,apps,tooling}/*/vitest.config.ts', 'tooling/vitest.config.ts']
-const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects })
+// Tests wait for events: a busy machine makes them slow, not wrong.
+const testTimeout = 60_000
+const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects, testTimeout })
 const modules = vitest.state.getTestModules()
 const tests = modules.flatMap(module => [...module.children.allTests()])
 /** @param {'passed' | 'failed'} state */
