@@ -2,12 +2,12 @@ import type { Log } from '@aegis/log'
 import { expect, it } from 'vitest'
 import { redrive, Subscription } from '../src/index.ts'
 import { onEachDriver } from './drivers.ts'
-import { everything, publish, subscribe, take } from './items.ts'
+import { everything, type Item, publish, subscribe, take } from './items.ts'
 
 const earliest = { groupId: 'g', from: 'earliest', backoff: 0 } as const
 
 /** What is handed over until everything of the group is acknowledged. */
-async function drain(log: Log, subscription: Subscription<{ readonly text: string; ack(): void }>): Promise<string[]> {
+async function drain(log: Log, subscription: Subscription<Item>): Promise<string[]> {
   const texts: string[] = []
   const loop = subscription[Symbol.asyncIterator]()
   const reading = (async () => {
