@@ -27,6 +27,8 @@ export class AssignedPartition {
   readonly tracked: boolean
   readonly window: PartitionWindow
   readonly ready = new ReadyQueue()
+  /** Counted as delivered before they are handed over, and not handed over yet. */
+  readonly counted = new Set<Delivery>()
   /** What the group has put aside of it. */
   retries: RetryQueue | undefined = undefined
   /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
@@ -39,6 +41,20 @@ export class AssignedPartition {
     this.partition = partition
     this.tracked = tracked
     this.window = new PartitionWindow(position, tracked)
+  }
+
+  /** Counts deliveries that are about to happen. */
+  count(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      delivery.attempts = this.window.deliver(delivery.slot)
+      this.counted.add(delivery)
+    }
+  }
+
+  /** Nothing more is handed over: what was counted has not happened. */
+  uncount(): void {
+    for (const { slot } of this.counted) this.window.undeliver(slot)
+    this.counted.clear()
   }
 
   /** Whether there is something to commit. */

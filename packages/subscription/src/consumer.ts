@@ -157,8 +157,9 @@ export class Consumer<Item> implements Settling {
   }
 
   #settling(delivery: Delivery, work: Promise<void>): void {
-    // Whatever else is said of it comes too late.
+    // Whatever else is said of it comes too late, and it is for nobody else meanwhile.
     delivery.refused = true
+    delivery.lease?.end(delivery)
     const settled = work
       .catch((error: unknown) => {
         // Another member has the partition, and will find the message as bad as we did.

@@ -65,6 +65,8 @@ export class Delivery implements Delivered {
   /** What it needs in memory, or about as much. */
   readonly bytes: number
   attempts = 0
+  /** It was delivered to somebody who is gone: perhaps because of it. */
+  suspect = false
   /** It was refused and waits for its next delivery. */
   refused = false
   /** What the handler of `run` has said with `nack()`; taken up when it returns. `undefined` before that. */
@@ -128,8 +130,8 @@ export class Delivery implements Delivered {
     this.refused = false
     this.refusal = undefined
     this.inRun = false
-    // A lease counts it.
-    if (this.lease !== undefined) return
+    // It was counted before, by its lease or with its page.
+    if (this.lease !== undefined || this.partition.counted.delete(this)) return
     this.attempts = this.retry?.attempts ?? Math.max(this.attempts + 1, this.partition.window.deliver(this.slot))
   }
 }

@@ -32,6 +32,10 @@ export class Intake implements Feed, Source, PageTaker {
   readonly #reader: PageReader
   #member: GroupMember | undefined
   #closed = false
+  /** The pages are taken in one after the other. */
+  #receiving: Promise<void> = Promise.resolve()
+  /** Everything that was ready is handed over, and more is asked for, or nothing will be any more. */
+  #emptied: () => void = () => undefined
 
   private constructor(log: Log, topic: string, settings: Settings, taker: Taker, offsets: GroupOffsets) {
     this.#offsets = offsets
@@ -81,7 +85,9 @@ export class Intake implements Feed, Source, PageTaker {
   demand(): void {
     this.#demanded = true
     this.#reader.goOn()
-    if (this.#readySize === 0 && !this.#closed) this.#progress.idle(this.#partitions)
+    if (this.#readySize > 0 || this.#closed) return
+    this.#progress.idle(this.#partitions)
+    this.#emptied()
   }
 
   take(only?: AssignedPartition): Delivery | undefined {
@@ -162,6 +168,7 @@ export class Intake implements Feed, Source, PageTaker {
     this.#closed = true
     this.#delayed.clear()
     this.#reader.close()
+    this.#emptied()
   }
 
   async leave(): Promise<void> {
@@ -169,6 +176,8 @@ export class Intake implements Feed, Source, PageTaker {
     try {
       const partitions = [...this.#partitions.values()]
       await this.#returnUndelivered(partitions)
+      await this.#receiving
+      for (const partition of partitions) partition.uncount()
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
       await this.commit()
     } finally {
@@ -211,12 +220,18 @@ export class Intake implements Feed, Source, PageTaker {
     this.#taker.fail(error)
   }
 
-  async receive(page: Page): Promise<void> {
-    const { partition: number, records, nextOffset, bytes } = page
+  receive(page: Page): Promise<void> {
     // A partition that was added to the topic, of which nobody can have read anything.
-    const partition = this.#partitions.get(number) ?? this.#add(number, { offset: 0, metadata: '' })
+    const partition = this.#partitions.get(page.partition) ?? this.#add(page.partition, { offset: 0, metadata: '' })
+    partition.window.next = page.nextOffset
+    // One after the other, also when another reader has taken the place of the one that has read it.
+    const received = this.#receiving.then(() => this.#receive(partition, page))
+    this.#receiving = received.catch(() => undefined)
+    return received
+  }
+
+  async #receive(partition: AssignedPartition, { records, nextOffset, bytes }: Page): Promise<void> {
     const { window } = partition
-    window.next = nextOffset
     const now = this.#log.now()
     const each = Math.ceil(bytes / records.length)
     const deliveries: Delivery[] = []
@@ -224,20 +239,21 @@ export class Intake implements Feed, Source, PageTaker {
       const slot = window.add(record.offset)
       if (slot === undefined) continue
       const delivery = new Delivery(record, partition, slot, each)
+      delivery.attempts = window.deliveries(slot)
+      delivery.suspect = delivery.attempts > 0
       const due = window.dueAt(slot)
-      if (due > now) {
-        delivery.attempts = window.deliveries(slot)
-        this.#delayed.add(delivery, due - now)
-      } else deliveries.push(delivery)
+      if (due > now) this.#delayed.add(delivery, due - now)
+      else deliveries.push(delivery)
     }
-    if (this.#settings.delivery === 'at-most-once') {
+    const { delivery, countDeliveries, shared, maxPollRecords } = this.#settings
+    if (delivery === 'at-most-once') {
       this.#demanded = false
-      if (!(await this.#offsets.commit(number, nextOffset)) || partition.released) return
+      if (!(await this.#offsets.commit(partition.partition, nextOffset)) || partition.released) return
     }
-    for (const delivery of deliveries) this.#push(delivery)
+    if (countDeliveries && !shared && partition.tracked) await this.#giveCounted(partition, deliveries)
+    else this.#give(deliveries)
     if (!this.hasRoom()) this.#progress.behind()
-    this.#taker.wake()
-    if (!partition.tracked || !window.full(this.#settings.maxPollRecords)) return
+    if (!partition.tracked || partition.released || !window.full(maxPollRecords)) return
     partition.full = true
     this.#follow()
     // What only waits for its time is not to keep it from moving on.
@@ -247,15 +263,47 @@ export class Intake implements Feed, Source, PageTaker {
     })
   }
 
+  #give(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.#push(delivery)
+    this.#taker.wake()
+  }
+
+  /**
+   * Counts deliveries, durably, before they happen: a message that ends its process is not delivered for ever. One that
+   * was delivered to somebody who is gone is given alone, so that what comes after it is not counted for it.
+   */
+  async #giveCounted(partition: AssignedPartition, deliveries: readonly Delivery[]): Promise<void> {
+    for (let at = 0; at < deliveries.length; ) {
+      const alone = deliveries[at]!.suspect
+      let end = at + 1
+      while (!alone && end < deliveries.length && !deliveries[end]!.suspect) end++
+      if (alone && this.#readySize > 0) {
+        await new Promise<void>(resolve => {
+          this.#emptied = resolve
+        })
+      }
+      const some = deliveries.slice(at, end)
+      // Taken away, or closed, meanwhile.
+      if (!this.#has(partition)) return
+      partition.count(some)
+      await this.#committer?.commit([partition])
+      if (!this.#has(partition)) return
+      this.#give(some)
+      at = end
+    }
+  }
+
   async #revoke(revoked: readonly number[]): Promise<void> {
     const partitions = revoked.flatMap(partition => this.#partitions.get(partition) ?? [])
     if (partitions.length === 0) return
     const undelivered = this.#returnUndelivered(partitions)
     this.#drop(partitions)
+    this.#emptied()
     this.#follow()
     this.#taker.report({ type: 'revoked', topic: this.topic, partitions: partitions.map(({ partition }) => partition) })
     try {
       await undelivered
+      for (const partition of partitions) partition.uncount()
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
       await this.#committer?.commit(partitions)
     } finally {
@@ -284,6 +332,10 @@ export class Intake implements Feed, Source, PageTaker {
     this.#partitions.set(number, partition)
     this.#turn.push(partition)
     return partition
+  }
+
+  #has(partition: AssignedPartition): boolean {
+    return !this.#closed && this.#partitions.get(partition.partition) === partition
   }
 
   /** Nothing of them is given out any more. */

@@ -17,6 +17,12 @@ export class PriorityPool {
     this.bytes += delivery.bytes
   }
 
+  /** The one that `shift` would give. */
+  get first(): Delivery | undefined {
+    const level = this.#levels[0]
+    return level?.deliveries[level.first]
+  }
+
   shift(): Delivery | undefined {
     const level = this.#levels[0]
     if (level === undefined) return undefined

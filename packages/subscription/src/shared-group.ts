@@ -229,6 +229,8 @@ export class SharedGroup implements Taker, Lessor {
     const chosen = new Map<AssignedPartition, Delivery[]>()
     const order: Delivery[] = []
     while (order.length < this.#size) {
+      // What may have ended a process is leased alone: what was leased with it would count as tried each time.
+      if (order[0]?.suspect === true || (order.length > 0 && this.#pool.first?.suspect === true)) break
       const delivery = this.#pool.shift()
       if (delivery === undefined) break
       if (!delivery.open) continue
