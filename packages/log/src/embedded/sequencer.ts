@@ -254,10 +254,9 @@ export class Sequencer {
   /** Never rejects: who waits for the commit hears of its failure. */
   async #write(commit: Commit): Promise<void> {
     try {
-      if (this.#failure !== undefined) throw this.#failure
-      const operations = commit.finish(this.#now())
-      // Waits in any case: who waits for the commit before must hear of it first.
-      await (operations.length > 0 ? this.#storage.commit(operations, { durability: this.#durability }) : undefined)
+      // Waits in any case, failed or not: who waits for the commit before must hear of it first, and who has just
+      // asked for this one takes its promise only then.
+      await this.#store(commit)
     } catch (error) {
       this.#failure ??= new AegisError(
         'STORAGE_FENCED',
@@ -281,6 +280,12 @@ export class Sequencer {
     for (const { committed } of commit.waiters) committed()
     this.#next()
     commit.resolve()
+  }
+
+  async #store(commit: Commit): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    const operations = commit.finish(this.#now())
+    if (operations.length > 0) await this.#storage.commit(operations, { durability: this.#durability })
   }
 
   /** The disk goes on while those who waited are told. */
