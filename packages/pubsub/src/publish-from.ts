@@ -28,8 +28,9 @@ export async function publishAllOf<T>(
   publish: (message: T) => Promise<unknown>,
   { inFlight = 1000, buffer = 100_000, signal }: PublishFromOptions,
 ): Promise<number> {
-  const messages = isObservable(source) ? observed(source, checked('buffer', buffer), signal) : source
   const most = checked('inFlight', inFlight)
+  const waiting = checked('buffer', buffer)
+  const messages = isObservable(source) ? observed(source, waiting, signal) : untilAborted(source, signal)
   const onTheirWay = new Set<Promise<unknown>>()
   let failure: { readonly error: unknown } | undefined
   let count = 0
@@ -52,6 +53,35 @@ export async function publishAllOf<T>(
   }
   if (failure !== undefined) throw failure.error
   return count
+}
+
+/** The values of an iterable; an abort is noticed also while it is waited for the next. */
+async function* untilAborted<T>(
+  source: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  if (signal === undefined) {
+    yield* source
+    return
+  }
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  let abort: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  aborted.catch(() => undefined)
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([iterator.next(), aborted])
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // Not waited for: a generator that waits itself ends when what it waits for has come.
+    void Promise.resolve(iterator.return?.()).catch(() => undefined)
+  }
 }
 
 /** The values of an Observable, which come when they come, as something that can be asked for them. */

@@ -170,6 +170,13 @@ describe('publishing what a source gives', () => {
     })
     await expect(g.pubsub.publishFrom('t', quiet, { signal: controller.signal })).rejects.toThrow('enough')
     expect(subscribed).toBe(0)
+    const stopping = new AbortController()
+    async function* silent() {
+      yield { payload: 1 }
+      stopping.abort(new Error('no more'))
+      await new Promise(() => undefined)
+    }
+    await expect(g.pubsub.publishFrom('t', silent(), { signal: stopping.signal })).rejects.toThrow('no more')
     for (const options of [{ inFlight: 0 }, { buffer: 1.5 }]) {
       await expect(g.pubsub.publishFrom('t', from([]), options)).rejects.toMatchObject({ code: 'PUBSUB_INVALID' })
     }
