@@ -34,7 +34,7 @@ import { JetStreamFollower } from './follower.ts'
 import { GroupReports } from './group/group-reports.ts'
 import { Groups } from './group/groups.ts'
 import { Heads } from './heads.ts'
-import { checkKeyed, keySubject, newestRecord, readHistory, scanLatest } from './keyed-reads.ts'
+import { checkKeyed, keySubject, newestRecord, readHistory, scanKeys } from './keyed-reads.ts'
 import { KeyedWriter } from './keyed-writer.ts'
 import { Locks } from './locks.ts'
 import { Maintenance } from './maintenance.ts'
@@ -273,7 +273,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
-    yield* await scanLatest(this.domain, await this.#known(name), prefix)
+    yield* await scanKeys(this.domain, await this.#known(name), prefix)
   }
 
   async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {

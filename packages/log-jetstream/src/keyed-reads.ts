@@ -112,8 +112,8 @@ async function sequenceBefore(domain: Domain, subject: string, version: number, 
 }
 
 /** The last records of all keys with a prefix, in byte order. */
-export async function scanLatest(domain: Domain, topic: Topic, prefix: Uint8Array): Promise<KeyedRecord[]> {
-  checkKeyed(topic, 'scan', ['latest'])
+export async function scanKeys(domain: Domain, topic: Topic, prefix: Uint8Array): Promise<KeyedRecord[]> {
+  checkKeyed(topic, 'scan', ['latest', 'history'])
   const rows = new Map<string, KeyedRecord>()
   for await (const message of lastOfEach(domain, keysSubject(domain, topic))) {
     const record = newestRecord(topic, message)

@@ -17,15 +17,7 @@ import { AegisError } from '@aegis/storage'
 import { type AppendPlan, type PlacedRecord, placed, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { type Head, type Heads, meets, versionConflict } from './heads.ts'
-import {
-  checkKeyed,
-  keySubject,
-  keysSubject,
-  newestRecord,
-  readHistory,
-  scanLatest,
-  startsWith,
-} from './keyed-reads.ts'
+import { checkKeyed, keySubject, keysSubject, newestRecord, readHistory, scanKeys, startsWith } from './keyed-reads.ts'
 import { checkExpectation, subjectsOf } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
 import { lastMessage, messagesFrom } from './messages.ts'
@@ -178,7 +170,7 @@ export class JetStreamTransaction implements Transaction {
     const topic = this.#host.find(name)
     const found = await this.#read(async () => {
       await this.#sawAll(keysSubject(this.#host.domain, topic), prefix, message => keyOf(topic, message))
-      return scanLatest(this.#host.domain, topic, prefix)
+      return scanKeys(this.#host.domain, topic, prefix)
     })
     const rows = new Map<string, KeyedRecord>()
     for (const record of found) rows.set(text(record.key!), record)
@@ -186,8 +178,10 @@ export class JetStreamTransaction implements Transaction {
       if (append.topic !== topic) continue
       for (const record of append.records) {
         if (!startsWith(record.key, prefix)) continue
-        if (record.value === null) rows.delete(text(record.key!))
-        else rows.set(text(record.key!), unnumbered(topic, record, -1))
+        const id = text(record.key!)
+        const version = topic.config.keyed === 'history' ? (rows.get(id)?.version ?? -1) + 1 : -1
+        if (record.value === null && topic.config.keyed === 'latest') rows.delete(id)
+        else rows.set(id, unnumbered(topic, record, version))
       }
     }
     for (const id of [...rows.keys()].sort()) yield rows.get(id)!

@@ -79,6 +79,8 @@ export const partitionKey = (topicId: number, partition: number): Uint8Array =>
   join([Space.partition], u32(topicId), u32(partition))
 export const latestKey = (topicId: number, key: Uint8Array): Uint8Array =>
   join([Space.latest], u32(topicId), escaped(key))
+/** Where the record's key begins in a `latestKey` or `headKey`. */
+export const keyAt = 5
 export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([Space.head], u32(topicId), escaped(key))
 /** A page of the history whose head is stored under `head`. */
 export const pageKey = (head: Uint8Array, lastVersion: number): Uint8Array =>

@@ -183,7 +183,10 @@ export interface LogReader {
   get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined>
   /** All records of a key of a `'history'` topic, in order. A key without records has none. */
   history(topic: string, key: Uint8Array, options?: KeyHistoryOptions): Promise<KeyedRecord[]>
-  /** The last records of all keys with a prefix, in byte order of the keys; `'latest'` topics only, tombstones left out. */
+  /**
+   * The last records of all keys with a prefix, in byte order of the keys. Keys whose last record is a tombstone
+   * (`'latest'`), or of whose history nothing is left (`'history'`), are left out.
+   */
   scan(topic: string, prefix?: Uint8Array): AsyncIterable<KeyedRecord>
   /** The value of a private key. */
   getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined>

@@ -33,7 +33,7 @@ import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
 import { Folding } from './history/folding.ts'
 import { HeadCache } from './history/head-cache.ts'
-import { type HistoryReader, newest, readHistory } from './history/read.ts'
+import { type HistoryReader, newest, readHistory, scanHistories } from './history/read.ts'
 import { checkVersion, truncateHistory } from './history/write.ts'
 import { assertKeyed, getLatest, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
@@ -276,7 +276,8 @@ export class EmbeddedLog implements Log {
   }
 
   scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<KeyedRecord> {
-    return scanLatest(this.storage, this.state(topic), prefix)
+    const state = this.state(topic)
+    return (state.config.keyed === 'history' ? scanHistories : scanLatest)(this.storage, state, prefix)
   }
 
   async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {

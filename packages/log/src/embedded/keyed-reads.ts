@@ -22,10 +22,11 @@ export async function getLatest(
   return entry === undefined ? undefined : decodeLatest(name, entry)
 }
 
-/** Storage keys of a `latest` topic whose record keys start with `prefix`. */
-export function latestRange(topic: TopicState, prefix: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
-  assertKeyed(topic, 'latest')
-  const gte = Buffer.concat([Uint8Array.of(Space.latest), u32(topic.config.id), escaped(prefix).subarray(0, -2)])
+/** Storage keys of a keyed topic, or of the heads of its histories, whose record keys start with `prefix`. */
+export function keyedRange(topic: TopicState, prefix: Uint8Array): { gte: Uint8Array; lt: Uint8Array } {
+  assertKeyed(topic, 'latest', 'history')
+  const space = topic.config.keyed === 'latest' ? Space.latest : Space.head
+  const gte = Buffer.concat([Uint8Array.of(space), u32(topic.config.id), escaped(prefix).subarray(0, -2)])
   return { gte, lt: afterPrefix(gte) }
 }
 
@@ -34,7 +35,7 @@ export async function* scanLatest(
   topic: TopicState,
   prefix: Uint8Array,
 ): AsyncGenerator<KeyedRecord> {
-  for await (const entries of reader.range(latestRange(topic, prefix))) {
+  for await (const entries of reader.range(keyedRange(topic, prefix))) {
     for (const [, entry] of entries) {
       const record = decodeLatest(topic.config.name, entry)
       if (record !== undefined) yield record

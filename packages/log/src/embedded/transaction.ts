@@ -15,9 +15,9 @@ import { partitionForKey } from '../partitioner.ts'
 import { decideAppend, type PreparedAppend, type PreparedRecord, prepareAppend } from './append.ts'
 import type { GroupPositions } from './group-positions.ts'
 import { withOwnRecords } from './history/own-records.ts'
-import { newest, readHistory } from './history/read.ts'
+import { newest, readHistory, scanHistories } from './history/read.ts'
 import { checkVersion, truncateHistory } from './history/write.ts'
-import { assertKeyed, getLatest, latestRange, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { assertKeyed, getLatest, keyedRange, scanLatest, scanState, stateRange } from './keyed-reads.ts'
 import type { ReadSet } from './recent-writes.ts'
 import type { Request, Sequencer } from './sequencer.ts'
 import { keyText, type Stage } from './stage.ts'
@@ -236,10 +236,16 @@ export class EmbeddedTransaction implements Transaction {
   }
 
   async #rows(topic: TopicState, prefix: Uint8Array): Promise<Map<string, KeyedRecord>> {
-    const range = latestRange(topic, prefix)
+    const range = keyedRange(topic, prefix)
     this.#reads.ranges.push({ gte: keyText(range.gte), lt: keyText(range.lt) })
     const rows = new Map<string, KeyedRecord>()
-    for await (const record of scanLatest(this.#reader(), topic, prefix)) rows.set(text(record.key!), record)
+    const history = topic.config.keyed === 'history'
+    const stored = (history ? scanHistories : scanLatest)(this.#reader(), topic, prefix)
+    for await (const record of stored) rows.set(text(record.key!), record)
+    if (history) {
+      await this.#changedHistories(topic, prefix, rows)
+      return rows
+    }
     for (const { prepared } of this.#appends) {
       if (prepared.topic !== topic) continue
       for (const record of prepared.records) {
@@ -250,6 +256,24 @@ export class EmbeddedTransaction implements Transaction {
       }
     }
     return rows
+  }
+
+  /** Puts right what this transaction has appended to or truncated. */
+  async #changedHistories(topic: TopicState, prefix: Uint8Array, rows: Map<string, KeyedRecord>): Promise<void> {
+    const changed = new Map(
+      [...rows].flatMap(([id, { key }]) => {
+        return this.#truncated.has(keyText(headKey(topic.config.id, key!))) ? [[id, key!] as const] : []
+      }),
+    )
+    for (const { prepared } of this.#appends) {
+      if (prepared.topic !== topic) continue
+      for (const { key } of prepared.records) if (text(key!).startsWith(text(prefix))) changed.set(text(key!), key!)
+    }
+    for (const [id, key] of changed) {
+      const [record] = await this.history(topic.config.name, key, newest)
+      if (record === undefined) rows.delete(id)
+      else rows.set(id, record)
+    }
   }
 
   async #entries(space: string, prefix: Uint8Array): Promise<Map<string, readonly [Uint8Array, Uint8Array]>> {

@@ -1,7 +1,7 @@
 import { AegisError, type StorageReader } from '@aegis/storage'
-import { headKey, pageKey, readU64 } from '../../keys.ts'
+import { headKey, keyAt, pageKey, readU64, unescaped } from '../../keys.ts'
 import type { KeyedRecord, KeyHistoryOptions } from '../../log.ts'
-import { assertKeyed } from '../keyed-reads.ts'
+import { assertKeyed, keyedRange } from '../keyed-reads.ts'
 import type { TopicState } from '../topic-state.ts'
 import { readEntries } from './entries.ts'
 import { decodeHead, emptyHead, type HistoryHead, type Page } from './head.ts'
@@ -93,4 +93,26 @@ async function readPages(
     read.push({ first, entries: value.subarray(8) })
   }
   return read
+}
+
+/** The newest records of all histories with a prefix, in byte order of their keys; those without a record are left out. */
+export async function* scanHistories(
+  reader: StorageReader,
+  topic: TopicState,
+  prefix: Uint8Array,
+): AsyncGenerator<KeyedRecord> {
+  for await (const heads of reader.range(keyedRange(topic, prefix))) {
+    for (const [storageKey, stored] of heads) {
+      // Looked up again only when its pages were folded since.
+      let head: Uint8Array | undefined = stored
+      const get = (key: Uint8Array): ReturnType<HistoryReader['get']> => {
+        const known = head
+        head = undefined
+        return known ?? reader.get(key)
+      }
+      const found = { get, getMany: reader.getMany.bind(reader) }
+      const { records } = await readHistory(found, topic, unescaped(storageKey, keyAt), newest)
+      yield* records
+    }
+  }
 }

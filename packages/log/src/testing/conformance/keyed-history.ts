@@ -1,4 +1,5 @@
-import { bytes, failure, type LogTests, outcome, recordsOf, text, upTo, values } from './runner.ts'
+import type { LogReader } from '../../log.ts'
+import { bytes, collected, failure, type LogTests, outcome, recordsOf, text, upTo, values } from './runner.ts'
 
 /** Topics whose records are all kept by key, numbered from 0. */
 export function historyTests({ describe, it, expect }: LogTests): void {
@@ -157,6 +158,48 @@ export function historyTests({ describe, it, expect }: LogTests): void {
       await put('any')
       await put('stream-exists')
       expect((await log.history('t', bytes('k'))).length).toEqual(6)
+    })
+
+    it('scans the newest record of each key in byte order, all or those with a prefix', async log => {
+      await log.createTopic('t', { keyed: 'history', partitions: 3 })
+      const keys = ['b', 'a', 'ab', 'a\0', 'é', 'long']
+      for (const n of upTo(3)) {
+        for (const key of keys) await log.append('t', { key, value: `${key}${n}` })
+      }
+      await log.append(
+        't',
+        upTo(40).map(n => ({ key: 'long', value: `${n} ${'x'.repeat(500)}` })),
+      )
+      const scan = async (reader: LogReader, prefix?: string): Promise<string[]> =>
+        (await collected(reader.scan('t', prefix === undefined ? undefined : bytes(prefix)))).map(
+          ({ key, version, value }) => `${text(key)} ${version} ${text(value).slice(0, 2)}`,
+        )
+      const some = ['a 2 a2', 'a\0 2 a\0', 'ab 2 ab']
+      expect(await scan(log)).toEqual([...some, 'b 2 b2', 'long 42 39', 'é 2 é2'])
+      expect(await scan(log, 'a')).toEqual(some)
+      expect(await scan(log, 'z')).toEqual([])
+      if (!log.capabilities.transactions) return
+      await log.transaction(async tx => {
+        tx.append('t', { key: 'a', value: 'a3' })
+        tx.append('t', { key: 'az', value: 'new' })
+        expect(await scan(tx, 'a')).toEqual(['a 3 a3', 'a\0 2 a\0', 'ab 2 ab', 'az 0 ne'])
+      })
+      expect(await scan(log, 'a')).toEqual(['a 3 a3', 'a\0 2 a\0', 'ab 2 ab', 'az 0 ne'])
+    })
+
+    it('a key that appears in what a transaction has scanned is a conflict', async log => {
+      if (!log.capabilities.transactions) return
+      await log.createTopic('t', { keyed: 'history' })
+      const work = log.transaction(
+        async tx => {
+          expect(await collected(tx.scan('t', bytes('a')))).toEqual([])
+          await log.append('t', { key: 'b', value: 'no matter' })
+          await log.append('t', { key: 'a1', value: 'v' })
+          tx.append('t', { key: 'count', value: '0' })
+        },
+        { retries: 0 },
+      )
+      expect(await outcome(() => work)).toEqual('TRANSACTION_CONFLICT')
     })
 
     it('goes on counting over tombstones: a deleted key is no new one', async log => {

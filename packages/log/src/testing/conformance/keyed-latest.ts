@@ -83,12 +83,10 @@ export function latestTests({ describe, it, expect }: LogTests): void {
 
     it('refuses history, and topics that are not keyed refuse reads by key', async log => {
       await log.createTopic('rows', { keyed: 'latest' })
-      await log.createTopic('streams', { keyed: 'history' })
       await log.createTopic('plain')
       const twoKeys = ['a', 'b'].map(key => ({ key, value: 'v' }))
       const wrong = [
         () => log.history('rows', bytes('k')),
-        () => collected(log.scan('streams')),
         () => log.get('plain', bytes('k')),
         () => log.history('plain', bytes('k')),
         () => collected(log.scan('plain')),

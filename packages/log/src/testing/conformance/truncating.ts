@@ -1,5 +1,5 @@
-import type { Log } from '../../log.ts'
-import { bytes, failure, type LogTests, outcome, text, upTo, values } from './runner.ts'
+import type { Log, LogReader } from '../../log.ts'
+import { bytes, collected, failure, type LogTests, outcome, text, upTo, values } from './runner.ts'
 
 const key = bytes('k')
 
@@ -47,6 +47,19 @@ export function truncateTests({ describe, it: itself, expect }: LogTests): void 
       })
       expect((await log.append('t', { key: 'k', value: 'v' }, { expected: 4 })).positions[0]!.version).toEqual(5)
       expect(await versions(log)).toEqual([5])
+    })
+
+    it('to its end takes a key out of a scan, in a transaction too', async log => {
+      if (!log.capabilities.transactions) return
+      await filled(log, 5)
+      await log.append('t', { key: 'other', value: 'stays' })
+      const keys = async (reader: LogReader): Promise<string[]> =>
+        (await collected(reader.scan('t'))).map(record => text(record.key))
+      await log.transaction(async tx => {
+        tx.truncateHistory('t', key, 5)
+        expect(await keys(tx)).toEqual(['other'])
+      })
+      expect(await keys(log)).toEqual(['other'])
     })
 
     it('of a key that is not there changes nothing', async log => {
