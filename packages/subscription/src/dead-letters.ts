@@ -34,12 +34,13 @@ async function createDeadLetterTopic(log: Log, topic: string): Promise<void> {
 
 /** The record as it was, with where it comes from and why it is here in its headers. */
 function deadLetter({ record, attempts }: Delivery, groupId: string, reason: unknown): OutgoingRecord {
-  const { topic, partition, offset, key, value, timestamp, headers } = record
+  const { topic, partition, offset, key, value, timestamp, headers, version } = record
   const about: Record<string, string> = {
     'dead-letter-group': groupId,
     'dead-letter-topic': topic,
     'dead-letter-partition': String(partition),
     'dead-letter-offset': String(offset),
+    ...(version !== undefined && { 'dead-letter-version': String(version) }),
     'dead-letter-attempts': String(attempts),
     'dead-letter-reason': reasonOf(reason).slice(0, longestReason).toWellFormed(),
   }

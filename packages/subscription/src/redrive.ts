@@ -44,12 +44,12 @@ export async function redrive(
           from = record.offset
           break
         }
-        const { partition, offset } = origin
+        const { partition, offset, version } = origin
         tx.putState(
           retries,
           // Due at once; all of one time, so that they are delivered in the order of the topic.
           retryKey(Math.min(partition, description.partitions - 1), 0, offset),
-          encodeRetry({ ...withoutOrigin(record), topic, partition, offset }, 0),
+          encodeRetry({ ...withoutOrigin(record), topic, partition, offset, ...version }, 0),
         )
         count++
       }
@@ -64,11 +64,22 @@ export async function redrive(
 
 const prefix = 'dead-letter-'
 
-function originOf({ headers }: LogRecord): { group: string; topic: string; partition: number; offset: number } {
+interface Origin {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Where the topic numbers the records of a key. */
+  readonly version: { readonly version?: number }
+}
+
+function originOf({ headers }: LogRecord): Origin {
   // The last of a name: a message that has died before carries older ones.
   const text = (name: string): string =>
     Buffer.from(headers.findLast(header => header.key === prefix + name)?.value ?? []).toString()
+  const version = text('version')
   return {
+    version: version === '' ? {} : { version: Number(version) },
     group: text('group'),
     topic: text('topic'),
     partition: Number(text('partition')),

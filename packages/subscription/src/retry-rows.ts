@@ -27,10 +27,17 @@ export const retryKey = (partition: number, due: number, offset: number): Uint8A
 export const dueOfKey = (key: Uint8Array): number =>
   Number(Buffer.from(key.buffer, key.byteOffset, key.length).readBigUInt64BE(4))
 
+// Attempts, and one more than the version: 0 where the topic does not number the records of a key.
+const At = { attempts: 0, version: 4, batch: 12 } as const
+
 /** A copy of the record, for retention may take it away meanwhile, and how often it was delivered. */
-export function encodeRetry({ offset, timestamp, key, value, headers }: LogRecord, attempts: number): Uint8Array {
+export function encodeRetry(
+  { offset, timestamp, key, value, headers, version = -1 }: LogRecord,
+  attempts: number,
+): Uint8Array {
   return Buffer.concat([
     u32(attempts),
+    u64(version + 1),
     encodeRecordBatch([{ offset, timestamp, key, value, headers }], { baseOffset: offset }),
   ])
 }
@@ -41,10 +48,9 @@ export function decodeRetry(
   row: Uint8Array,
 ): { readonly attempts: number; readonly record: LogRecord } {
   const bytes = Buffer.from(row.buffer, row.byteOffset, row.length)
-  return {
-    attempts: bytes.readUInt32BE(0),
-    record: { ...decodeRecordBatch(bytes.subarray(4)).records[0]!, topic, partition },
-  }
+  const record = { ...decodeRecordBatch(bytes.subarray(At.batch)).records[0]!, topic, partition }
+  const version = Number(bytes.readBigUInt64BE(At.version)) - 1
+  return { attempts: bytes.readUInt32BE(At.attempts), record: version < 0 ? record : { ...record, version } }
 }
 
 /** The row of the same record with another number of attempts. */
