@@ -6,6 +6,7 @@ import { rememberIds, repeated } from './event-ids.ts'
 import type { EventLog } from './event-log.ts'
 import { checkVersion } from './expected-version.ts'
 import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
+import { firstKept } from './read.ts'
 import { lastVersionOf, noState } from './stream-state.ts'
 
 /** What is appended when the transaction commits: what only the commit decides throws `TRANSACTION_STATE` before. */
@@ -39,10 +40,11 @@ async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedA
     if (first !== undefined) return first
   }
   const projections = events.projections.of(streamId)
-  if (expected === 'any' && records.length > 0 && !repeatable && projections.length === 0) {
+  const retained = state.maxCount !== undefined || state.maxAge !== undefined
+  if (expected === 'any' && records.length > 0 && !repeatable && projections.length === 0 && !retained) {
     return receiptOf(prepared, tx.append(eventsTopic, records))
   }
-  const last = await events.lastRecord(tx, key)
+  const last = await events.lastVersion(tx, key)
   checkVersion(streamId, expected, lastVersionOf(last, state))
   const version = (last ?? -1) + records.length
   if (records.length === 0) return { streamId, version: lastVersionOf(last, state) ?? -1, position: -1, ids }
@@ -52,6 +54,8 @@ async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedA
     projections.length === 0 ? records : records.map(record => ({ ...record, timestamp })),
   )
   if (repeatable) rememberIds(tx, prepared, version)
+  if (retained && crosses(last ?? -1, version))
+    events.takeAway(tx, key, await firstKept(events, tx, key, version, state))
   if (projections.length > 0) {
     for (const event of events.stored(prepared, version - records.length + 1, timestamp)) {
       for (const projection of projections) if (projection.takes(event)) await projection.apply(event, tx)
@@ -59,6 +63,9 @@ async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedA
   }
   return receiptOf(prepared, receipt, version)
 }
+
+/** What a stream does not keep is taken away with every so many of its events: looking for it costs more than an append. */
+const crosses = (before: number, after: number): boolean => Math.floor(before / 16) !== Math.floor(after / 16)
 
 function receiptOf({ streamId, ids }: PreparedAppend, receipt: Receipt, version?: number): AppendEventsReceipt {
   return {

@@ -27,7 +27,7 @@ export async function append(
     (await events.streamState(log, key)) !== undefined
   if (special) return log.transaction(tx => appendWithin(events, tx, prepared, alongside), { retries })
   if (records.length === 0) {
-    const last = await events.lastRecord(log, key)
+    const last = await events.lastVersion(log, key)
     checkVersion(streamId, expected, last)
     return { streamId, version: last ?? -1, position: -1, ids }
   }

@@ -29,7 +29,8 @@ export async function repeated(
   }
   const version = versions.at(-1)!
   const [last] = await tx.history(eventsTopic, key, { from: version, limit: 1 })
-  return { streamId, version, position: last!.offset, ids }
+  // It may have been truncated since.
+  return { streamId, version, position: last?.version === version ? last.offset : -1, ids }
 }
 
 /** @param version That of the last of the events. */

@@ -1,4 +1,4 @@
-import type { Log, LogReader, LogRecord } from '@aegis/log'
+import type { Log, LogReader, LogRecord, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventInput, StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
@@ -27,12 +27,19 @@ export function eventLogOf(store: object): EventLog {
   return events
 }
 
-/** A piece of a stream. */
+/** A piece of a stream by versions, both ends included; `Infinity` where there is no end. */
+export interface VersionSpan {
+  readonly first: number
+  readonly last: number
+  readonly limit: number
+}
+
+/** What was read of a stream. */
 export interface HistoryPage {
   readonly events: StoredEvent[]
-  /** Version of its first record, which may be of an event that is left out. */
+  /** Lowest version read, which may be of an event that is left out. */
   readonly first: number
-  /** Where to read on. */
+  /** The version after the highest read; `first` when nothing was. */
   readonly next: number
   readonly bytes: number
 }
@@ -88,27 +95,50 @@ export class EventLog {
     await this.#ready
   }
 
-  /** The version of the last record of a stream, whatever its state. */
-  async lastRecord(reader: LogReader, key: Uint8Array): Promise<number | undefined> {
-    return (await reader.get(eventsTopic, key))?.version
+  /** The version of the last event that a stream ever had. */
+  async lastVersion(reader: LogReader, key: Uint8Array): Promise<number | undefined> {
+    const last = await reader.get(eventsTopic, key)
+    if (last !== undefined) return last.version
+    // Nothing is left of a stream that was truncated to its end.
+    const before = (await this.streamState(reader, key))?.truncateBefore ?? 0
+    return before === 0 ? undefined : before - 1
   }
 
-  /** Events of a stream from a version on; those of unknown types may be left out. */
+  /** Gives back the space of a stream's events before a version, which are not read any more, where the log can do so. */
+  takeAway(tx: Transaction, key: Uint8Array, before: number): void {
+    if (before > 0 && this.log.capabilities.truncation) tx.truncateHistory(eventsTopic, key, before)
+  }
+
+  /** Events of a stream, backwards from the last on; those of unknown types may be left out. */
   async history(
     reader: LogReader,
     streamId: string,
     key: Uint8Array,
-    options: { from: number; limit?: number },
+    { first, last, limit }: VersionSpan,
+    backwards: boolean,
   ): Promise<HistoryPage> {
-    const records = await reader.history(eventsTopic, key, options)
+    const most = Math.min(limit, last - first + 1)
+    const found =
+      most <= 0
+        ? []
+        : await reader.history(eventsTopic, key, {
+            ...(backwards ? last !== Infinity && { from: last } : { from: first }),
+            ...(most !== Infinity && { limit: most }),
+            ...(backwards && { reverse: true }),
+          })
+    // Where versions were taken away, as many are found beyond them.
+    const records = found.filter(({ version }) => version >= first && version <= last)
     await this.fetchKeys(records)
     const decoded = records.map(record => this.codec.decodeOf(streamId, record, this.#keysOf(record)))
-    const first = records[0]?.version ?? options.from
+    const [lowest, highest] = backwards ? [records.at(-1), records[0]] : [records[0], records.at(-1)]
     return {
       events: decoded.filter(event => this.codec.takes(event)),
-      first,
-      next: first + records.length,
-      bytes: records.reduce((sum, { value }) => sum + value!.length, 0),
+      first: lowest?.version ?? first,
+      next: highest === undefined ? first : highest.version + 1,
+      // Rarely asked for, and each value is a view to be made.
+      get bytes() {
+        return records.reduce((sum, { value }) => sum + value!.length, 0)
+      },
     }
   }
 

@@ -6,6 +6,7 @@ import {
   type TransactionOptions,
   type Untyped,
 } from '@aegis/log'
+import { type RedriveOptions, redrive } from '@aegis/subscription'
 import type { AggregateRoot } from './aggregate-root.ts'
 import { type AggregateCommand, type AggregateOptions, aggregateHandler, type EventOf } from './aggregates.ts'
 import { append } from './append.ts'
@@ -13,8 +14,10 @@ import type { CommandHandler } from './command-handler.ts'
 import type { Decider } from './decider.ts'
 import { type DeciderOptions, deciderHandler } from './decider-handler.ts'
 import type { EventInput, StoredEvent } from './event.ts'
+import { eventsTopic } from './event-codec.ts'
 import { EventLog, type EventStoreOptions } from './event-log.ts'
 import { EventTransaction } from './event-transaction.ts'
+import { listStreams, type StreamSummary } from './list-streams.ts'
 import { type AppendEventsOptions, type AppendEventsResult, prepareAppend } from './prepare-append.ts'
 import { load, type ReadEventsOptions, read } from './read.ts'
 import { type ReadAllOptions, readAll } from './read-all.ts'
@@ -83,6 +86,15 @@ export class EventStore implements AsyncDisposable {
   }
 
   /**
+   * The streams that have events, in byte order: all (`'*'`, default), those that begin so (`'account-*'`), or one. Deleted
+   * ones are left out.
+   * @throws AegisError `EVENT_INVALID`
+   */
+  listStreams(streams = '*'): AsyncGenerator<StreamSummary, void, undefined> {
+    return listStreams(this.#events, streams)
+  }
+
+  /**
    * Events of a stream (`'account-1'`), of all that begin so (`'account-*'`), or of all streams (`'*'`): first what is
    * stored, then what comes. The start is fixed when it resolves. Members of one group must ask for the same events.
    * @throws AegisError `EVENT_INVALID`, `SUBSCRIPTION_INVALID`
@@ -97,6 +109,15 @@ export class EventStore implements AsyncDisposable {
     dependents.add(subscription)
     subscription.onClose(() => dependents.delete(subscription))
     return subscription
+  }
+
+  /**
+   * Gives a group the events back that it could not handle: to the group alone, with its attempts counted anew. Gives how
+   * many they are; each is given back once, whoever calls.
+   */
+  async redrive(groupId: string, options?: RedriveOptions): Promise<number> {
+    await this.#events.prepare()
+    return redrive(this.#log, eventsTopic, groupId, options)
   }
 
   /** Commands that a decider decides, on the streams that they are given for. */
@@ -135,19 +156,23 @@ export class EventStore implements AsyncDisposable {
 
   /**
    * Deletes a stream: it reads as one that does not exist, and an append begins it anew, with the versions going on;
-   * after a tombstone nothing can be appended. What the log stores of its events stays, for `readAll` and subscriptions.
+   * after a tombstone nothing can be appended. Its events are taken out of it; the feed, which `readAll` and subscriptions
+   * read, may still have them.
    * @throws AegisError `VERSION_CONFLICT`, `STREAM_TOMBSTONED`
    */
   deleteStream(streamId: string, options: DeleteStreamOptions = {}): Promise<void> {
     return this.transaction(tx => tx.deleteStream(streamId, options), { retries: 100 })
   }
 
-  /** Events before a version are not loaded any more. @throws AegisError `EVENT_INVALID`, `STREAM_TOMBSTONED` */
+  /** Takes away the events before a version. @throws AegisError `EVENT_INVALID`, `STREAM_TOMBSTONED` */
   truncateStream(streamId: string, { before }: { before: number }): Promise<void> {
     return this.transaction(tx => tx.truncateStream(streamId, { before }), { retries: 100 })
   }
 
-  /** How much of a stream is loaded: its newest `maxCount` events, none older than `maxAge`. Replaces what was set before. */
+  /**
+   * How much of a stream is kept: its newest `maxCount` events, none older than `maxAge`. Replaces what was set before. What
+   * is not kept is not read any more, and taken away when more is appended.
+   */
   retainStream(streamId: string, retention: StreamRetention): Promise<void> {
     return this.transaction((_, tx) => retainStream(this.#events, tx, streamId, retention), { retries: 100 })
   }

@@ -1,7 +1,7 @@
 import type { LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
-import type { EventLog, HistoryPage } from './event-log.ts'
+import type { EventLog, HistoryPage, VersionSpan } from './event-log.ts'
 import { invalid, wholeNumber } from './invalid.ts'
 import { streamKey } from './stream-id.ts'
 import { firstVersionOf, noState, type StreamState } from './stream-state.ts'
@@ -19,11 +19,7 @@ export interface ReadEventsOptions {
   until?: number | Date
 }
 
-/** Options in the terms of versions: both ends included. */
-interface Span {
-  readonly first: number
-  readonly last: number
-  readonly limit: number
+interface Span extends VersionSpan {
   readonly until: number
 }
 
@@ -42,31 +38,31 @@ async function spanOf(
   key: Uint8Array,
   { direction, from, to, limit = Infinity, until = Infinity }: ReadEventsOptions,
 ): Promise<Span> {
-  const backwards = direction === 'backwards'
-  const [low = 0, high = Infinity] = backwards ? [to, from] : [from, to]
+  const [low = 0, high = Infinity] = direction === 'backwards' ? [to, from] : [from, to]
   const state = (await events.streamState(reader, key)) ?? noState
-  const bounded = high === Infinity && !backwards && state.maxCount === undefined
-  const last = bounded ? Infinity : Math.min(high, (await events.lastRecord(reader, key)) ?? -1)
-  const first = await firstKept(events, reader, key, Math.max(low, firstVersionOf(last, state)), state)
-  return { first, last, limit, until: Number(until) }
+  const last = state.maxCount === undefined ? high : ((await events.lastVersion(reader, key)) ?? -1)
+  const kept = await firstKept(events, reader, key, last, state)
+  return { first: Math.max(low, kept), last: Math.min(high, last), limit, until: Number(until) }
 }
 
-/** The first version from `first` on that is not too old. Events are in the order of their times. */
-async function firstKept(
+/** The first version that is still to be read, by what is known of the stream. Events are in the order of their times. */
+export async function firstKept(
   events: EventLog,
   reader: LogReader,
   key: Uint8Array,
-  first: number,
-  { maxAge }: StreamState,
+  last: number,
+  state: StreamState,
 ): Promise<number> {
-  if (maxAge === undefined) return first
-  const oldest = Date.now() - maxAge
-  let low = first
-  let high = ((await events.lastRecord(reader, key)) ?? -1) + 1
+  let low = firstVersionOf(last, state)
+  if (state.maxAge === undefined) return low
+  const oldest = events.log.now() - state.maxAge
+  let high = ((await events.lastVersion(reader, key)) ?? -1) + 1
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     const [record] = await reader.history(eventsTopic, key, { from: middle, limit: 1 })
-    if (record!.timestamp < oldest) low = middle + 1
+    // None, or a later one, where versions were taken away.
+    if (record === undefined) high = middle
+    else if (record.timestamp < oldest) low = record.version + 1
     else high = middle
   }
   return low
@@ -81,18 +77,13 @@ export async function load(
 ): Promise<StoredEvent[]> {
   check(options)
   const key = streamKey(streamId)
-  if (options.direction === 'backwards') {
-    const loaded: StoredEvent[] = []
-    for await (const page of readPages(events, reader, streamId, options)) loaded.push(...page.events)
-    return loaded
+  if (options.until === undefined) {
+    const span = await spanOf(events, reader, key, options)
+    return (await events.history(reader, streamId, key, span, options.direction === 'backwards')).events
   }
-  const { first, last, limit, until } = await spanOf(events, reader, key, options)
-  const most = Math.min(limit, last - first + 1)
-  if (most <= 0) return []
-  const page = most === Infinity ? { from: first } : { from: first, limit: most }
-  const { events: loaded } = await events.history(reader, streamId, key, page)
-  const later = until === Infinity ? -1 : loaded.findIndex(event => event.timestamp > until)
-  return later === -1 ? loaded : loaded.slice(0, later)
+  const loaded: StoredEvent[][] = []
+  for await (const page of readPages(events, reader, streamId, options)) loaded.push(page.events)
+  return loaded.flat()
 }
 
 // Pages grow until they have about so many bytes: streams of any length and event size in bounded memory.
@@ -110,7 +101,7 @@ export async function* read(
   for await (const page of readPages(events, reader, streamId, options)) yield* page.events
 }
 
-/** The events of a stream in pages: those of any length and event size in bounded memory. */
+/** The events of a stream in pages. */
 export async function* readPages(
   events: EventLog,
   reader: LogReader,
@@ -124,17 +115,15 @@ export async function* readPages(
   let { first, last, limit, until } = await spanOf(events, reader, key, options)
   let size = firstPage
   while (limit > 0 && first <= last) {
-    const from = backwards ? Math.max(first, last - size + 1) : first
-    const wanted = backwards ? last - from + 1 : Math.min(size, last - first + 1)
-    const page = await events.history(reader, streamId, key, { from, limit: wanted })
-    const { next, bytes } = page
-    if (next === from) return
+    const page = await events.history(reader, streamId, key, { first, last, limit: size }, backwards)
+    if (page.next === page.first) return
+    const { bytes } = page
     if (bytes > pageBytes) size = Math.max(1, Math.floor((size * pageBytes) / bytes))
     else if (bytes < pageBytes / 2) size = Math.min(2 * size, largestPage)
-    if (backwards) last = from - 1
-    else first = next
+    if (backwards) last = page.first - 1
+    else first = page.next
     const kept = page.events.filter(event => event.timestamp <= until)
-    const given = (backwards ? kept.reverse() : kept).slice(0, limit)
+    const given = kept.slice(0, limit)
     limit -= given.length
     yield { ...page, events: given }
     // Events are in the order of their times: forwards none comes that is old enough.

@@ -61,7 +61,7 @@ async function replayFrom<State>(
     // There is nothing, or all of it was truncated, which a snapshot outlives.
     const key = streamKey(streamId)
     const streamState = await events.streamState(reader, key)
-    if (streamState !== undefined) version = lastVersionOf(await events.lastRecord(reader, key), streamState) ?? -1
+    if (streamState !== undefined) version = lastVersionOf(await events.lastVersion(reader, key), streamState) ?? -1
     if (snapshot !== undefined && version !== snapshot.version) return undefined
   }
   return { state, version, snapshot: snapshot?.version ?? -1, bytes }

@@ -3,6 +3,7 @@ import { AegisError } from '@aegis/storage'
 import type { EventLog } from './event-log.ts'
 import { checkedExpectation, checkVersion, type ExpectedVersion } from './expected-version.ts'
 import { invalid, wholeNumber } from './invalid.ts'
+import { firstKept } from './read.ts'
 import { deleteSnapshots } from './snapshot.ts'
 import { streamKey } from './stream-id.ts'
 import { lastVersionOf, noState, type StreamRetention, type StreamState, writeStreamState } from './stream-state.ts'
@@ -28,7 +29,12 @@ async function change(
   if (state.tombstoned) {
     throw new AegisError('STREAM_TOMBSTONED', `stream ${streamId} was deleted for good`, { details: { streamId } })
   }
-  writeStreamState(tx, key, next(state, await events.lastRecord(tx, key)))
+  const last = await events.lastVersion(tx, key)
+  // What has not been read any more is not read again, whatever is kept from now on: it may be gone.
+  const changed = next({ ...state, truncateBefore: await firstKept(events, tx, key, last ?? -1, state) }, last)
+  writeStreamState(tx, key, changed)
+  // What is not read any more gives its space back.
+  events.takeAway(tx, key, await firstKept(events, tx, key, last ?? -1, changed))
 }
 
 /** Deletes a stream: it reads as one that does not exist. Deleting what does not exist is no error. */

@@ -150,7 +150,10 @@ const steps = [
         const stream = streamOf(model, streamId)
         const result = await outcome(store.retainStream(streamId, maxCount === undefined ? {} : { maxCount }))
         if (stream.tombstoned) expect(result).toBe('STREAM_TOMBSTONED')
-        else stream.maxCount = maxCount
+        else {
+          stream.truncateBefore = stream.events.length - keptOf(stream).length
+          stream.maxCount = maxCount
+        }
       }),
   ),
   fc.constant(

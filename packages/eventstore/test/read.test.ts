@@ -1,3 +1,4 @@
+import { openLog } from '@aegis/log'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { EventStore, type ReadEventsOptions, type StoredEvent } from '../src/index.ts'
@@ -114,7 +115,51 @@ it('truncated and retained streams show what is kept, in every way of reading', 
   expect(await seen()).toEqual([7, 8, 9])
   await store.append('a', { type: 'e', data: 10 })
   expect(await seen()).toEqual([8, 9, 10])
+  // What was once left out stays so.
   await store.retainStream('a', { maxAge: 3_600_000 })
-  expect(await seen()).toEqual([4, 5, 6, 7, 8, 9, 10])
+  expect(await seen()).toEqual([8, 9, 10])
   await expect(store.truncateStream('a', { before: 12 })).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+})
+
+it('lists the streams that have events, all or by prefix, with where they are', async () => {
+  await using store = await EventStore.open({ memory: true })
+  const e = { type: 'e', data: 1 }
+  expect(await collect(store.listStreams())).toEqual([])
+  for (const id of ['order-2', 'order-1', 'order-', 'account-1', 'é', 'a\u0000']) await store.append(id, e)
+  const { version, position } = await store.append('order-1', [e, e])
+  await store.deleteStream('order-2')
+  await store.truncateStream('order-', { before: 1 })
+  const ids = async (streams?: string) => (await collect(store.listStreams(streams))).map(({ streamId }) => streamId)
+  expect(await ids()).toEqual(['a\u0000', 'account-1', 'order-1', 'é'])
+  expect(await ids('order-*')).toEqual(['order-1'])
+  expect(await ids('order')).toEqual([])
+  expect(await collect(store.listStreams('order-1'))).toMatchObject([{ streamId: 'order-1', version, position }])
+  await store.append('order-2', e)
+  expect(await ids('order-*')).toEqual(['order-1', 'order-2'])
+  await expect(store.listStreams('').next()).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+})
+
+it('truncated, deleted and retained streams give back the space of their events', async () => {
+  await using log = await openLog({ memory: true })
+  const store = new EventStore(log)
+  const e = { type: 'e', data: 'x'.repeat(100) }
+  const stored = async (id: string) => (await log.history('$events', Buffer.from(id))).length
+  for (const id of ['truncated', 'deleted', 'retained', 'other']) {
+    await store.append(
+      id,
+      Array.from({ length: 50 }, () => e),
+    )
+  }
+  await store.truncateStream('truncated', { before: 40 })
+  expect(await stored('truncated')).toBe(10)
+  await store.truncateStream('truncated', { before: 50 })
+  expect((await store.append('truncated', e, { expectedVersion: 49 })).version).toBe(50)
+  await store.deleteStream('deleted')
+  expect(await stored('deleted')).toBe(0)
+  expect((await store.append('deleted', e, { expectedVersion: 'no-stream' })).version).toBe(50)
+  await store.retainStream('retained', { maxCount: 5 })
+  expect(await stored('retained')).toBe(5)
+  for (let n = 0; n < 40; n++) await store.append('retained', e)
+  expect(await stored('retained')).toBeLessThan(5 + 16)
+  expect((await store.load('retained')).map(({ version }) => version)).toEqual([85, 86, 87, 88, 89])
 })

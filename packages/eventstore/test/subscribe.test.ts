@@ -67,6 +67,79 @@ it('what a handler cannot do goes to the dead letters, and the others go on', as
   expect(records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()).data)).toEqual([2])
 })
 
+it('what a group could not handle is parked, and given back to it alone, as it was', async () => {
+  await using log = await openLog({ memory: true })
+  const store = new EventStore(log)
+  for (let n = 0; n < 3; n++) await store.append('a', numbered(n))
+  let broken = true
+  const handled: { data: number; version: number; streamId: string; attempts: number }[] = []
+  const subscription = await store.subscribe('a', { groupId: 'g', maxAttempts: 2, backoff: 0 })
+  let done: () => void = () => undefined
+  const all = new Promise<void>(resolve => {
+    done = resolve
+  })
+  const parked = (async () => {
+    for await (const status of subscription.status()) if (status.type === 'dead-lettered') return
+  })()
+  const running = subscription.run(({ data, version, streamId, attempts }) => {
+    if (data === 1 && broken) throw new Error('cannot')
+    handled.push({ data, version, streamId, attempts })
+    if (handled.length === 3) done()
+  })
+  await parked
+  expect(await store.redrive('other')).toBe(0)
+  broken = false
+  expect(await store.redrive('g')).toBe(1)
+  await all
+  expect(await store.redrive('g')).toBe(0)
+  await subscription.close()
+  await running
+  expect(handled.at(-1)).toEqual({ data: 1, version: 1, streamId: 'a', attempts: 1 })
+})
+
+it('an event that is put aside for long comes back as it was', async () => {
+  let now = 1_700_000_000_000
+  await using log = await openLog({ memory: true, now: () => now })
+  const store = new EventStore(log)
+  await store.append('a', [numbered(0), numbered(1)])
+  const subscription = await store.subscribe('a', { groupId: 'g' })
+  const seen: [number, number][] = []
+  for await (const event of subscription) {
+    seen.push([event.version, event.attempts])
+    if (seen.length === 1) event.nack({ delay: '40s' })
+    else event.ack()
+    if (seen.length === 2) {
+      await subscription.commit()
+      now += 41_000
+      break
+    }
+  }
+  for await (const { version, attempts } of await store.subscribe('a', { groupId: 'g' })) {
+    seen.push([version, attempts])
+    break
+  }
+  expect(seen).toEqual([
+    [0, 1],
+    [1, 1],
+    [0, 2],
+  ])
+})
+
+it('tells when it has caught up with what was stored', async () => {
+  await using log = await openLog({ memory: true })
+  const store = new EventStore(log)
+  for (let n = 0; n < 50; n++) await store.append('a', numbered(n))
+  const subscription = await store.subscribe('a')
+  let seen = 0
+  const running = subscription.run(() => {
+    seen++
+  })
+  for await (const status of subscription.status()) if (status.type === 'caught-up') break
+  expect(seen).toBe(50)
+  await subscription.close()
+  await running
+})
+
 it('types, positions and times choose where it begins and what comes', async () => {
   await using log = await openLog({ memory: true })
   const store = new EventStore(log)
