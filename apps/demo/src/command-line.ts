@@ -3,12 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { demoError, oneLine } from './errors.ts'
 
+/** Where everything is kept: an absolute path, or the servers of a cluster. */
+export type DemoPlace = { readonly dataDir: string } | { readonly url: string }
+
 export interface DemoOptions {
   readonly once: boolean
   /** Absolute. */
   readonly flights: string
-  /** Absolute. */
-  readonly dataDir: string
+  readonly place: DemoPlace
   /** Absolute; where `--once` writes the summary. */
   readonly json?: string
   /** Hours of the data per second. */
@@ -30,6 +32,7 @@ export const usage = `An airport operations centre on 20,000 real flights.
   --flights FILE.json   an array of { date, delay, distance, origin, destination }
                         (default: the 20,000 flights of the package vega-datasets)
   --data-dir DIR        where everything is kept (default: apps/demo/data)
+  --url ADDRESS         keep it on a NATS cluster instead: nats://host:4222, several with commas
   --reset               delete what an earlier run kept there, and start from the beginning
   --speed HOURS         hours of the data per second (default: ${defaultSpeed})
   --port PORT           of the page on 127.0.0.1; 0 takes any free one (default: ${defaultPort})
@@ -53,7 +56,7 @@ export function parseCommandLine(args: readonly string[]): DemoOptions {
   return {
     once: values.once === true,
     flights: path('flights', values.flights) ?? dataSet('flights-20k.json'),
-    dataDir: path('data-dir', values['data-dir']) ?? fileURLToPath(new URL('../data', import.meta.url)),
+    place: placeOf(values),
     ...(values.json !== undefined && { json: path('json', values.json)! }),
     speed: number('speed', values.speed, defaultSpeed, 'a number of hours per second over 0, at most 100000', speed => {
       return speed > 0 && speed <= 100_000
@@ -76,6 +79,7 @@ function parse(args: readonly string[]) {
         once: { type: 'boolean' },
         flights: { type: 'string' },
         'data-dir': { type: 'string' },
+        url: { type: 'string' },
         json: { type: 'string' },
         speed: { type: 'string' },
         port: { type: 'string' },
@@ -86,6 +90,17 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw demoError('OPTION_INVALID', `${oneLine(error)}. --help lists the options`, error)
   }
+}
+
+function placeOf(values: ReturnType<typeof parse>): DemoPlace {
+  const { url, reset, 'data-dir': dataDir } = values
+  if (url === undefined) {
+    return { dataDir: path('data-dir', dataDir) ?? fileURLToPath(new URL('../data', import.meta.url)) }
+  }
+  if (dataDir !== undefined) throw invalid('--url and --data-dir both say where everything is kept: give one of them')
+  if (reset === true) throw invalid('--reset deletes a folder: on a cluster delete the stream (nats stream rm aegis)')
+  if (url === '') throw invalid('--url is empty: give an address such as nats://127.0.0.1:4222')
+  return { url }
 }
 
 function path(name: string, value: string | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LogReader, Transaction } from '@aegis/log'
 import { StreamingEngine } from '@aegis/streaming'
+import type { DemoPlace } from './command-line.ts'
 import { demoError } from './errors.ts'
 import type { FlightsFile } from './flights-file.ts'
 
@@ -27,21 +28,22 @@ export function writePosition(tx: Transaction, position: number): void {
 }
 
 /**
- * Opens the folder, which is empty or of an earlier run with the same flights.
+ * Opens the folder or the cluster, which is empty or of an earlier run with the same flights.
  * @throws AegisError `FOLDER_OTHER`, or what the storage says: `STORAGE_LOCKED` while another process has it open, …
  */
-export async function openFolder(dataDir: string, file: FlightsFile): Promise<StreamingEngine> {
-  const engine = await StreamingEngine.open({ dataDir })
+export async function openPlace(place: DemoPlace, file: FlightsFile): Promise<StreamingEngine> {
+  const engine = await StreamingEngine.open(place)
+  const name = 'url' in place ? `--url ${place.url}` : `--data-dir ${place.dataDir}`
   try {
     const source = await readSource(engine)
     if (source === undefined) {
-      if (await holdsTopics(engine)) throw demoError('FOLDER_OTHER', otherData(dataDir))
+      if (await holdsTopics(engine)) throw demoError('FOLDER_OTHER', otherData(name))
       const made: Source = { path: file.path, identity: file.identity }
       await engine.log.transaction(tx => tx.putState(space, sourceKey, Buffer.from(JSON.stringify(made))))
     } else if (source.identity !== file.identity) {
       throw demoError(
         'FOLDER_OTHER',
-        `--data-dir ${dataDir} was made from the flights of ${source.path}, not from those in ${file.path}: choose another folder, or --reset it`,
+        `${name} was made from the flights of ${source.path}, not from those in ${file.path}: choose another place, or --reset the folder`,
       )
     }
     return engine
@@ -55,12 +57,14 @@ export async function openFolder(dataDir: string, file: FlightsFile): Promise<St
  * Deletes what an earlier run kept in the folder.
  * @throws AegisError `FOLDER_OTHER` when the folder is not one of the demo's, or what the storage says when it cannot be opened
  */
-export async function resetFolder(dataDir: string): Promise<void> {
+export async function resetFolder(place: DemoPlace): Promise<void> {
+  if ('url' in place) return
+  const { dataDir } = place
   if ((await entriesOf(dataDir)).length === 0) return
   const engine = await StreamingEngine.open({ dataDir })
   try {
     if ((await readSource(engine)) === undefined && (await holdsTopics(engine))) {
-      throw demoError('FOLDER_OTHER', otherData(dataDir))
+      throw demoError('FOLDER_OTHER', otherData(`--data-dir ${dataDir}`))
     }
   } finally {
     await engine.close()
@@ -86,6 +90,6 @@ async function holdsTopics(engine: StreamingEngine): Promise<boolean> {
   return (await engine.log.listTopics()).length > 0
 }
 
-function otherData(dataDir: string): string {
-  return `--data-dir ${dataDir} holds data that the demo did not make: choose another folder`
+function otherData(name: string): string {
+  return `${name} holds data that the demo did not make: choose another place`
 }

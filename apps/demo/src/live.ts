@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { StreamingEngine } from '@aegis/streaming'
 import { Airports } from './airports.ts'
 import type { DemoOptions } from './command-line.ts'
-import { openFolder, resetFolder } from './data-folder.ts'
+import { openPlace, resetFolder } from './data-folder.ts'
 import { type FlightsFile, readFlightsFile } from './flights-file.ts'
 import { LiveBoard } from './live-board.ts'
 import { followLive } from './live-streams.ts'
@@ -33,8 +33,8 @@ export async function runLive(options: DemoOptions): Promise<void> {
   // The port is taken before the folder is touched: when it cannot be, nothing has changed.
   const page = await servePage({ port: options.port, files: await readPageFiles(), board })
   try {
-    if (options.reset) await resetFolder(options.dataDir)
-    const engine = await openFolder(options.dataDir, file)
+    if (options.reset) await resetFolder(options.place)
+    const engine = await openPlace(options.place, file)
     try {
       process.stdout.write(`Airport operations centre: ${page.url}\nCtrl-C stops it; the next start goes on there.\n`)
       await runCentre(engine, file, airports, board, options)

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DemoOptions } from './command-line.ts'
-import { openFolder, resetFolder } from './data-folder.ts'
+import { openPlace, resetFolder } from './data-folder.ts'
 import { demoError, oneLine } from './errors.ts'
 import { readFlightsFile } from './flights-file.ts'
 import { type OperationsCentre, startOperationsCentre } from './operations-centre.ts'
@@ -18,8 +18,8 @@ const batch = 500
 export async function runOnce(options: DemoOptions): Promise<void> {
   const file = await readFlightsFile(options.flights)
   if (options.json !== undefined) await checkWritable(options.json)
-  if (options.reset) await resetFolder(options.dataDir)
-  const engine = await openFolder(options.dataDir, file)
+  if (options.reset) await resetFolder(options.place)
+  const engine = await openPlace(options.place, file)
   try {
     const centre = await startOperationsCentre(engine, file)
     try {

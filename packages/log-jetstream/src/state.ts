@@ -31,7 +31,7 @@ export function decodeEntry({ subject, data }: StoredMessage): Entry {
   const length = (flags & keyFlag) === 0 ? 0 : 4 + bytes.readUInt32BE(1)
   const key = length === 0 ? bytesOf(subject.slice(subject.lastIndexOf('.') + 1)) : bytes.subarray(5, 1 + length)
   if (key === undefined) throw new AegisError('BATCH_INVALID', `the entry on ${subject} has no key`)
-  return { key, value: (flags & deletedFlag) === 0 ? data.subarray(1 + length) : undefined }
+  return { key, value: (flags & deletedFlag) === 0 ? bytes.subarray(1 + length) : undefined }
 }
 
 /** The entries of a key space with a prefix, in byte order. */

@@ -1,7 +1,7 @@
 import { logConformance } from '@aegis/log/testing'
 import { describe, expect, it } from 'vitest'
+import { describeWithServer, givenServer } from '../../../tooling/test/with-nats-server.ts'
 import { connectLog } from '../src/index.ts'
-import { describeWithServer, givenServer } from './given.ts'
 
 describeWithServer('on the newest server', () => {
   const server = givenServer()

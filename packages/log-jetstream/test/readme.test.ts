@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { runReadmeExample } from '../../../tooling/test/readme-example.mjs'
-import { describeWithServer, givenServer } from './given.ts'
+import { describeWithServer, givenServer } from '../../../tooling/test/with-nats-server.ts'
 
 describeWithServer('the README', () => {
   const server = givenServer()

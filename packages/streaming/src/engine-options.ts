@@ -18,6 +18,28 @@ export interface CdcOptions {
   bufferSize?: number
 }
 
+/** How to use the servers of `url`. */
+export interface ClusterOptions {
+  /** The stream that everything lives in: two domains on the same servers know nothing of one another. Default `'aegis'`. */
+  domain?: string
+  /** How many servers keep the data, when the domain is made: 1, 3 or 5. Default 1. */
+  replicas?: number
+  user?: string
+  password?: string
+  token?: string
+  /** The seed of an NKey, beginning with `SU`. */
+  nkeySeed?: string
+  /** The path of a credentials file (JWT and NKey). */
+  credentialsFile?: string
+  /** Path of the certificates that the servers' own must be signed by, in PEM. */
+  caFile?: string
+  /** Path of the certificate that this program shows, in PEM; its key is in `keyFile`. */
+  certFile?: string
+  keyFile?: string
+  /** How long a request may wait for an answer, lost connections included: milliseconds or `'30s'`, the default. */
+  requestTimeout?: number | string
+}
+
 /**
  * Where the data is - one of `dataDir`, `memory` and `url` - and what holds for all of it. All but `config` and `now` can
  * be in the configuration file as well, in snake case; what is given here beats the file.
@@ -27,8 +49,10 @@ export interface EngineOptions {
   dataDir?: string
   /** Keeps everything in memory instead: for tests. */
   memory?: boolean
-  /** A cluster: `'nats://host:4222'`. Takes the package `@aegis/log-jetstream`. */
+  /** A cluster: `'nats://host:4222'`, or several addresses separated by commas. Takes the package `@aegis/log-jetstream`. */
   url?: string
+  /** With `url`. */
+  cluster?: ClusterOptions
   /** A TOML file; a relative `data_dir` in it is relative to the file. */
   config?: string
   /** Default `'fsync'`: what is acknowledged survives power loss. `'buffered'`: a crash of the process. */

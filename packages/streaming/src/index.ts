@@ -1,5 +1,5 @@
 export { StreamingEngine } from './engine.ts'
-export type { CdcOptions, ConsumerOptions, EngineOptions } from './engine-options.ts'
+export type { CdcOptions, ClusterOptions, ConsumerOptions, EngineOptions } from './engine-options.ts'
 export type { EngineStats, GroupStats, ProcessorStats, TopicStats } from './engine-stats.ts'
 export type { EngineTransaction } from './engine-transaction.ts'
 export type { StreamingErrorCode } from './errors.ts'

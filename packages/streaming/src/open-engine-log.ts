@@ -1,12 +1,12 @@
 import { type Log, type OpenLogOptions, openLog } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { CompleteSettings } from './settings.ts'
+import type { ClusterSettings, CompleteSettings } from './settings.ts'
 
 type TopicDefaults = NonNullable<OpenLogOptions['topicDefaults']>
 
 /** What a driver's package exports; the engine knows no more of it, so that nobody needs its dependencies. */
 interface Driver {
-  connectLog(options: { url: string; topicDefaults: TopicDefaults }): Promise<Log>
+  connectLog(options: { url: string; topicDefaults: TopicDefaults } & ClusterSettings): Promise<Log>
 }
 
 const isDriver = (module: unknown): module is Driver =>
@@ -21,7 +21,10 @@ export async function openEngineLog(
     ...(maxMessageSize !== undefined && { maxMessageSize }),
     ...(defaultRetention !== undefined && { retention: defaultRetention }),
   }
-  if ('url' in place) return (await loadDriver(place.url)).connectLog({ url: place.url, topicDefaults })
+  if ('url' in place) {
+    const { url, cluster } = place
+    return (await loadDriver(url)).connectLog({ ...cluster, url, topicDefaults })
+  }
   return openLog({
     ...place,
     topicDefaults,
@@ -31,8 +34,11 @@ export async function openEngineLog(
 }
 
 async function loadDriver(url: string): Promise<Driver> {
-  const protocol = URL.canParse(url) ? new URL(url).protocol : undefined
-  if (protocol !== 'nats:' && protocol !== 'tls:') {
+  const addresses = url.split(',').map(address => address.trim())
+  const known = addresses.every(
+    address => URL.canParse(address) && ['nats:', 'tls:'].includes(new URL(address).protocol),
+  )
+  if (!known) {
     throw new AegisError(
       'ENGINE_INVALID',
       `url is ${JSON.stringify(url)}: give an address such as nats://localhost:4222`,

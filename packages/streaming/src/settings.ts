@@ -6,7 +6,21 @@ import type { EngineOptions } from './engine-options.ts'
 import { Section } from './section.ts'
 
 /** Where the log is. */
-export type Place = { readonly dataDir: string } | { readonly memory: true } | { readonly url: string }
+export type Place =
+  | { readonly dataDir: string }
+  | { readonly memory: true }
+  | { readonly url: string; readonly cluster: ClusterSettings }
+
+/** What `connectLog` of the driver takes besides the address. */
+export type ClusterSettings = Readonly<Partial<Record<ClusterTexts, string>>> & {
+  readonly tls?: Readonly<Partial<Record<ClusterFiles, string>>>
+  readonly replicas?: number
+  readonly requestTimeout?: number
+}
+const clusterTexts = ['domain', 'user', 'password', 'token', 'nkeySeed', 'credentialsFile'] as const
+const clusterFiles = ['caFile', 'certFile', 'keyFile'] as const
+type ClusterTexts = (typeof clusterTexts)[number]
+type ClusterFiles = (typeof clusterFiles)[number]
 
 /** What of one source, or of all together, is to hold. Durations in milliseconds, sizes in bytes. */
 export interface Settings {
@@ -80,10 +94,12 @@ function read(section: Section, folder: string, ...others: readonly string[]): S
   const consumer = section.section('consumer')
   const publishLimit = section.section('publishLimit')
   const cdc = section.section('cdc')
+  const cluster = readCluster(section.section('cluster'))
   const places: Place[] = []
   if (dataDir !== undefined) places.push({ dataDir: resolve(folder, dataDir) })
   if (memory === true) places.push({ memory: true })
-  if (url !== undefined) places.push({ url })
+  if (url !== undefined) places.push({ url, cluster })
+  else if (Object.keys(cluster).length > 0) section.fail(`${section.nameOf('cluster')} goes with url: give both`)
   if (places.length > 1) {
     const names = ['dataDir', 'memory', 'url'].map(option => section.nameOf(option))
     section.fail(`the data is in one place: give only one of ${names.join(', ')}`)
@@ -109,6 +125,28 @@ function read(section: Section, folder: string, ...others: readonly string[]): S
   for (const part of [consumer, publishLimit, cdc]) part.end()
   section.end(...others)
   return settings
+}
+
+function readCluster(section: Section): ClusterSettings {
+  const textsOf = <T extends string>(options: readonly T[]): Partial<Record<T, string>> => {
+    const texts: Partial<Record<T, string>> = {}
+    for (const option of options) {
+      const text = section.text(option)
+      if (text !== undefined) texts[option] = text
+    }
+    return texts
+  }
+  const texts = textsOf(clusterTexts)
+  const tls = textsOf(clusterFiles)
+  const replicas = section.count('replicas')
+  const requestTimeout = section.duration('requestTimeout')
+  section.end()
+  return {
+    ...texts,
+    ...(Object.keys(tls).length > 0 && { tls }),
+    ...(replicas !== undefined && { replicas }),
+    ...(requestTimeout !== undefined && { requestTimeout }),
+  }
 }
 
 const snakeCase = (option: string): string => option.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)

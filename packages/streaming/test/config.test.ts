@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type EngineOptions, StreamingEngine } from '../src/index.ts'
 
@@ -155,6 +157,9 @@ describe('the options', () => {
     [{ memory: true, consumer: { maxPollRecords: '5' } }, 'consumer.maxPollRecords is "5": give a whole number'],
     [{ memory: true, consumer: { maxPoll: 5 } }, 'consumer.maxPoll is not known'],
     [{ memory: true, maxMessageSize: -1 }, 'maxMessageSize is -1'],
+    [{ memory: true, cluster: { replicas: 3 } }, 'cluster goes with url'],
+    [{ url: 'nats://a', cluster: { replica: 3 } }, 'cluster.replica is not known'],
+    [{ url: 'nats://a,http://b' }, 'give an address such as nats://localhost:4222'],
     [{ url: 'localhost' }, 'url is "localhost": give an address such as nats://localhost:4222'],
   ])('%j is refused', async (options, message) => {
     await expect(StreamingEngine.open(options)).rejects.toMatchObject({
@@ -164,9 +169,16 @@ describe('the options', () => {
   })
 
   it('an address without its driver installed names the command that installs it', async () => {
-    await expect(StreamingEngine.open({ url: 'nats://localhost:4222' })).rejects.toMatchObject({
-      code: 'DRIVER_NOT_INSTALLED',
-      message: expect.stringContaining('npm install @aegis/log-jetstream'),
-    })
+    // Here it is installed: a program of its own, in which it cannot be found.
+    const notFound = `export const resolve = (name, context, next) => {
+      if (name !== '@aegis/log-jetstream') return next(name, context)
+      throw Object.assign(new Error("Cannot find package '@aegis/log-jetstream'"), { code: 'ERR_MODULE_NOT_FOUND' })
+    }`
+    const program = `import { register } from 'node:module'
+      register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(notFound)}))
+      const { StreamingEngine } = await import(${JSON.stringify(join(import.meta.dirname, '../dist/index.js'))})
+      await StreamingEngine.open({ url: 'nats://localhost:4222' }).catch(error => console.log(error.code, error.message))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    expect(stdout).toMatch(/^DRIVER_NOT_INSTALLED .*npm install @aegis\/log-jetstream/)
   })
 })

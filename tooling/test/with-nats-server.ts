@@ -1,15 +1,21 @@
-import { findPrograms, NatsServer, type Program, type ServerOptions } from '@aegis/nats-server'
+import { compareVersions, findPrograms, NatsServer, type Program, type ServerOptions } from '@aegis/nats-server'
 import { afterAll, beforeAll, describe } from 'vitest'
 
 /** Newest first. */
 export const programs: readonly Program[] = await findPrograms()
-if (programs.length === 0 && process.env['CI'] === 'true')
+if (programs.length === 0 && process.env['CI'] === 'true') {
   throw new Error('no nats-server is installed: see CONTRIBUTING.md')
+}
 
-/** Skipped, with its reason in the name, where no server is installed. */
-export const describeWithServer = (name: string, body: () => void): void => {
-  if (programs.length > 0) describe(name, { timeout: 120_000 }, body)
-  else describe.skip(`${name} (no nats-server is installed: see CONTRIBUTING.md)`, body)
+/** Tests that need a server of some version; skipped, with the reason in the name, where there is none. */
+export function describeWithServer(name: string, body: () => void, version = '2.9.0'): void {
+  const newest = programs[0]
+  if (newest !== undefined && compareVersions(newest.version, version) >= 0) {
+    describe(name, { timeout: 120_000 }, body)
+    return
+  }
+  const found = newest === undefined ? 'none is installed' : `there is ${newest.version}`
+  describe.skip(`${name} (needs nats-server ${version}, ${found}: see CONTRIBUTING.md)`, body)
 }
 
 /** One server for all tests of a file; each test takes a domain of its own. */
