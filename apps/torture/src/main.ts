@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { clusterTorture } from './cluster-torture.ts'
 import { faultTorture } from './fault-torture.ts'
 import { PowerCut } from './power-cut.ts'
 import { torture } from './torture.ts'
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     durability: { type: 'string', default: 'fsync' },
     faults: { type: 'boolean', default: false },
     'power-cut': { type: 'boolean', default: false },
+    cluster: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -26,6 +28,19 @@ for (let round = 0; round < Number(values.rounds); round++) {
   if (values.faults) {
     const seed = Number(values.seed) + round
     const result = await faultTorture({ seed, rounds: Number(values.kills) })
+    const { anomalies, ...figures } = result
+    console.log(`${JSON.stringify(figures)} anomalies: ${anomalies.length}`)
+    for (const { name, example } of anomalies.slice(0, 20)) console.error(`  ${name}: ${example}`)
+    failed ||= anomalies.length > 0
+    continue
+  }
+  if (values.cluster) {
+    const seed = Number(values.seed) + round
+    const result = await clusterTorture({
+      seed,
+      rounds: Math.ceil(Number(values.kills) / 6),
+      onBlow: what => process.stderr.isTTY && process.stderr.write(`\rseed ${seed}: ${what} `),
+    })
     const { anomalies, ...figures } = result
     console.log(`${JSON.stringify(figures)} anomalies: ${anomalies.length}`)
     for (const { name, example } of anomalies.slice(0, 20)) console.error(`  ${name}: ${example}`)

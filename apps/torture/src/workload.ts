@@ -15,6 +15,8 @@ export interface WorkloadOptions {
 export const topics = { plain: 'plain', copies: 'copies', keyed: 'keyed' } as const
 export const partitions = 4
 export const groupId = 'copiers'
+/** Milliseconds: whoever is killed is to be replaced soon. */
+const sessionTimeout = 2_000
 export const keys = ['a', 'b', 'c', 'd', 'e', 'f'] as const
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -187,6 +189,7 @@ class Workload {
     const member: GroupMember = await this.#log.join({
       groupId,
       topic: topics.plain,
+      sessionTimeout,
       onAssignment: async ({ assigned, revoked }) => {
         for (const partition of revoked) next.delete(partition)
         for (const partition of assigned) next.set(partition, await this.#committed(process, partition))

@@ -16,10 +16,11 @@ const passing = new Set([503, 10008, 10009, 10076, 10103, 10118])
 
 /** Whether the same request may get an answer a moment later. */
 export function isPassing(error: unknown): boolean {
-  if (isClosed(error)) return false
-  if (error instanceof RequestError) return isPassing(error.cause) || error.isNoResponders()
+  if (AegisError.is(error) || isClosed(error)) return false
   if (error instanceof JetStreamApiError) return error.status === 503 || passing.has(error.code)
-  return error instanceof TimeoutError || error instanceof NoRespondersError || isConnectionLoss(error)
+  if (error instanceof TimeoutError || error instanceof NoRespondersError || isConnectionLoss(error)) return true
+  // The client wraps what a request has ended with.
+  return error instanceof Error && error.cause !== undefined && isPassing(error.cause)
 }
 
 const isConnectionLoss = (error: unknown): boolean =>

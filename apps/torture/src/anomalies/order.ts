@@ -42,13 +42,19 @@ export function* orderAnomalies({ operations, final }: History): Generator<Anoma
       if (before !== undefined) polledLast.set(cursor, before)
     }
     if (outcome !== 'ok') continue
-    for (const { topic, value, offset } of sent) {
+    // Within a call the records of one partition are in order; what was sent after a call is behind all of it.
+    const own = new Map<string, number>()
+    const sentNow = new Map<string, number>()
+    for (const { topic, value, partition, offset } of sent) {
       if (offset === undefined) continue
-      const last = sentLast.get(`${process} ${topic}`)
-      if (last !== undefined && offset <= last) {
+      const cursor = `${process} ${topic}`
+      const last = Math.max(sentLast.get(cursor) ?? -1, own.get(`${topic} ${partition}`) ?? -1)
+      if (offset <= last) {
         yield { name: 'nonmonotonic-send', example: `${process} sent ${value} to ${topic}@${offset} after ${last}` }
       }
-      sentLast.set(`${process} ${topic}`, offset)
+      own.set(`${topic} ${partition}`, offset)
+      sentNow.set(cursor, Math.max(sentNow.get(cursor) ?? -1, offset))
     }
+    for (const [cursor, offset] of sentNow) sentLast.set(cursor, offset)
   }
 }

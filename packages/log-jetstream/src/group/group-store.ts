@@ -41,10 +41,7 @@ export class GroupStore {
       if (after === before) return after
       const data = JSON.stringify(after)
       try {
-        const bucket = await this.#open()
-        await this.#domain.patience.request('changing a group', () =>
-          bucket.put(key, data, { previousSeq: entry?.revision ?? 0 }),
-        )
+        await this.#ask('changing a group', bucket => bucket.put(key, data, { previousSeq: entry?.revision ?? 0 }))
         return after
       } catch (error) {
         if (!isOvertaken(error)) throw error
@@ -53,13 +50,13 @@ export class GroupStore {
   }
 
   async alive(topic: Topic, groupId: string, memberId: string): Promise<void> {
-    const bucket = await this.#open()
-    await bucket.put(`${groupKeys(topic, groupId).signs}.${memberId}`, '')
+    const key = `${groupKeys(topic, groupId).signs}.${memberId}`
+    await this.#ask('showing a sign of life', bucket => bucket.put(key, ''))
   }
 
   async gone(topic: Topic, groupId: string, memberId: string): Promise<void> {
-    const bucket = await this.#open()
-    await bucket.purge(`${groupKeys(topic, groupId).signs}.${memberId}`)
+    const key = `${groupKeys(topic, groupId).signs}.${memberId}`
+    await this.#ask('leaving a group', bucket => bucket.purge(key))
   }
 
   /** When a member has shown itself last, by the servers' clock; `undefined` when it never has. */
@@ -70,9 +67,8 @@ export class GroupStore {
 
   /** Calls back for each change of the group, the newest states first; gives the function that ends it. */
   async watch(topic: Topic, groupId: string, changed: (key: string) => void): Promise<() => void> {
-    const bucket = await this.#open()
-    const keys = groupKeys(topic, groupId)
-    const watching = await bucket.watch({ key: keys.all })
+    const { all } = groupKeys(topic, groupId)
+    const watching = await this.#ask('watching a group', bucket => bucket.watch({ key: all }))
     void (async () => {
       for await (const entry of watching) changed(entry.key)
     })()
@@ -81,9 +77,8 @@ export class GroupStore {
 
   /** The records of all groups of a topic. */
   async records({ config: { incarnation } }: Topic): Promise<GroupRecord[]> {
-    const bucket = await this.#open()
     const records: GroupRecord[] = []
-    for await (const key of await bucket.keys(`${incarnation}.*.record`)) {
+    for (const key of await this.#keys(`${incarnation}.*.record`)) {
       const entry = await this.#get(key)
       if (entry !== null) records.push(parse(entry))
     }
@@ -92,13 +87,26 @@ export class GroupStore {
 
   /** Deletes all groups of a topic. */
   async forget({ config: { incarnation } }: Topic): Promise<void> {
-    const bucket = await this.#open()
-    for await (const key of await bucket.keys(`${incarnation}.>`)) await bucket.purge(key)
+    for (const key of await this.#keys(`${incarnation}.>`)) {
+      await this.#ask('deleting a group', bucket => bucket.purge(key))
+    }
   }
 
-  async #get(key: string): Promise<KvEntry | null> {
+  #get(key: string): Promise<KvEntry | null> {
+    return this.#ask('reading a group', bucket => bucket.get(key))
+  }
+
+  #keys(filter: string): Promise<string[]> {
+    return this.#ask('listing groups', async bucket => {
+      const keys: string[] = []
+      for await (const key of await bucket.keys(filter)) keys.push(key)
+      return keys
+    })
+  }
+
+  async #ask<T>(what: string, ask: (bucket: KV) => Promise<T>): Promise<T> {
     const bucket = await this.#open()
-    return this.#domain.patience.request('reading a group', () => bucket.get(key))
+    return this.#domain.patience.request(what, () => ask(bucket))
   }
 
   #open(): Promise<KV> {

@@ -40,6 +40,7 @@ export class Member implements GroupMember {
   #work: Promise<void> = Promise.resolve()
   #queued = false
   #telling = false
+  #signing = false
   #timer: NodeJS.Timeout | undefined
   #lastTick = 0
   #unwatch: () => void = () => undefined
@@ -122,7 +123,10 @@ export class Member implements GroupMember {
     this.#lastTick = now
     if (slept) for (const id of this.#heard.keys()) this.#heard.set(id, now)
     // Out of reach: the others strike this member out, and it finds out when it is back.
+    if (this.#signing) return
+    this.#signing = true
     await this.#host.store.alive(this.#topic, this.groupId, this.memberId).catch(() => undefined)
+    this.#signing = false
     this.#soon()
   }
 
