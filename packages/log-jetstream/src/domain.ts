@@ -56,6 +56,7 @@ export class Domain {
   }
 
   reconnected(): void {
+    this.patience.interrupt()
     for (const callback of this.#onReconnect) callback()
   }
 }

@@ -50,9 +50,23 @@ export function translated(error: unknown, what: string): unknown {
 /** Asks again, after longer and longer pauses, until there is an answer or time is up. */
 export class Patience {
   readonly milliseconds: number
+  readonly #waiting = new Set<(error: unknown) => void>()
 
   constructor(milliseconds: number) {
     this.milliseconds = milliseconds
+  }
+
+  /** A connection was lost and is there again: what was asked for on the old one gets no answer any more. */
+  interrupt(): void {
+    for (const reject of this.#waiting) reject(new Interrupted('the connection was lost'))
+  }
+
+  /** Rejects with a passing error when the connection is lost on the way. */
+  interruptible<T>(request: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      request.then(resolve, reject).finally(() => this.#waiting.delete(reject))
+    })
   }
 
   /** @throws AegisError `CLUSTER_UNREACHABLE` when time is up, and what the request fails with for good */
@@ -61,7 +75,7 @@ export class Patience {
     for (let pause = 20; ; pause = Math.min(2 * pause, 1_000)) {
       const left = deadline - performance.now()
       try {
-        return await request(Math.max(50, Math.min(5_000, left)))
+        return await this.interruptible(request(Math.max(50, Math.min(5_000, left))))
       } catch (error) {
         if (!isPassing(error)) throw translated(error, what)
         if (deadline - performance.now() <= pause) throw unreachable(what, this.milliseconds, error)
@@ -69,6 +83,10 @@ export class Patience {
       await setTimeout(pause)
     }
   }
+}
+
+class Interrupted extends Error {
+  override readonly name = 'ConnectionError'
 }
 
 export const unreachable = (what: string, milliseconds: number, cause: unknown): AegisError =>

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AegisError } from '@aegis/storage'
-import { type Msg, type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core'
+import { type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core'
 import type { Domain } from './domain.ts'
 import { lastMessage, nextMessage } from './messages.ts'
 import { isPassing, translated, unreachable } from './patience.ts'
@@ -136,7 +136,8 @@ export class Publisher {
   }
 
   async #send({ subject, data }: OutgoingMessage, headers: MsgHdrs): Promise<Acknowledgement> {
-    const reply: Msg = await this.#domain.connection.request(subject, data, { headers, timeout: attemptTimeout })
+    const { connection, patience } = this.#domain
+    const reply = await patience.interruptible(connection.request(subject, data, { headers, timeout: attemptTimeout }))
     const answer = reply.json<Acknowledgement>()
     // The server has no leader at the moment; or a part of a batch was lost on the way, and nothing of it is stored.
     const { error } = answer
