@@ -20,7 +20,7 @@ interface MessageFields {
   readonly timestamp?: number
   /** How long it is worth delivering, in milliseconds or `'5m'`, from when it comes into the topic. Then it is left out. */
   readonly ttl?: number | string
-  /** 0 (default) to 9: shared subscriptions hand out what is urgent first. Elsewhere order is by offset. */
+  /** 0 (default) to 9: of what is fetched, subscriptions with `mode: 'shared'` hand out the highest first. Elsewhere order is by offset. */
   readonly priority?: number
   /**
    * Published again with the same id the message is not stored again, and the result is that of the first time. Remembered,

@@ -29,6 +29,9 @@ export function headerOf({ headers }: LogRecord, name: string): string | undefin
   return undefined
 }
 
+/** 0 to 9; what does not say is 0. */
+export const priorityOf = (record: LogRecord): number => Number(headerOf(record, reserved.priority) ?? 0)
+
 /** Whether nobody wants the record any more. A dead letter is kept to be looked at, so it does not expire. */
 export function isExpired(record: LogRecord, log: Log): boolean {
   if (record.headers.length === 0) return false

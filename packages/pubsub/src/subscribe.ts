@@ -4,7 +4,7 @@ import { type Around, type Decode, type SeekTo, Subscription, type SubscriptionO
 import { knownTopic, nameOf } from './known-topic.ts'
 import { DeliveredMessage, type Message } from './message.ts'
 import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
-import { isExpired } from './reserved-headers.ts'
+import { isExpired, priorityOf } from './reserved-headers.ts'
 import type { Telemetry } from './telemetry.ts'
 import { isPattern, matcherOf, TopicWatch } from './topic-pattern.ts'
 
@@ -99,10 +99,11 @@ function opened<Out>(
   options: SubscriptionOptions,
   telemetry: Telemetry | undefined,
 ): Promise<Subscription<Message<Out>>> {
-  if (telemetry === undefined) return Subscription.open(log, topics, decode, options)
+  const all = options.mode === 'shared' ? { priority: priorityOf, ...options } : options
+  if (telemetry === undefined) return Subscription.open(log, topics, decode, all)
   const { groupId } = options
   const around: Around<Message<Out>> = (message, handle) => telemetry.handling(message, groupId, handle)
-  return Subscription.open(log, topics, telemetry.counting(decode, groupId), options, around)
+  return Subscription.open(log, topics, telemetry.counting(decode, groupId), all, around)
 }
 
 function checkStart({ from }: SubscriptionOptions): void {

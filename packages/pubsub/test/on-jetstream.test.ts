@@ -14,6 +14,7 @@ const suites = [
   './message-fields.test.ts',
   './message-id.test.ts',
   './patterns.test.ts',
+  './queues.test.ts',
   './redrive.test.ts',
   './request-reply.test.ts',
 ]
