@@ -12,6 +12,7 @@ export const Space = {
   history: 0x41,
   group: 0x50,
   producer: 0x51,
+  abandoned: 0x52,
   state: 0x60,
 } as const
 
@@ -89,6 +90,9 @@ export const pageKey = (head: Uint8Array, lastVersion: number): Uint8Array =>
 export const headOfPage = (page: Uint8Array): Uint8Array => join([Space.head], page.subarray(1, -8))
 export const groupKey = (topicId: number, groupId: string, partition: number): Uint8Array =>
   join([Space.group], u32(topicId), escaped(text(groupId)), u32(partition))
+/** A group that had positions in a topic of this name which was deleted. */
+export const abandonedKey = (topic: string, groupId: string): Uint8Array =>
+  join([Space.abandoned], escaped(text(topic)), escaped(text(groupId)))
 export const stateKey = (space: string, key: Uint8Array): Uint8Array => join([Space.state], escaped(text(space)), key)
 export const topicRange = (space: number, topicId: number): { gte: Uint8Array; lt: Uint8Array } => ({
   gte: join([space], u32(topicId)),

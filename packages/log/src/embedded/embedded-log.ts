@@ -75,6 +75,8 @@ export class EmbeddedLog implements Log {
   readonly #owned: Storage | undefined
   readonly #catalog: TopicCatalog
   readonly #groups = new Map<TopicState, Map<string, GroupCoordinator>>()
+  /** By name, topics that are being deleted. */
+  readonly #deletions = new Map<string, Promise<void>>()
   readonly #followers = new Set<EmbeddedFollower>()
   readonly #heads: HeadCache
   readonly #folding: Folding
@@ -99,7 +101,13 @@ export class EmbeddedLog implements Log {
 
   /** Reads the topics; to be called once, before anything else. */
   async load(): Promise<void> {
-    this.#maintenance = new Maintenance(this, await this.#catalog.load())
+    const deleted = await this.#catalog.load()
+    await this.positions.load()
+    for (const topic of deleted) await this.positions.abandon(topic)
+    this.#maintenance = new Maintenance(
+      this,
+      deleted.map(({ id }) => id),
+    )
   }
 
   get commits(): number {
@@ -108,6 +116,9 @@ export class EmbeddedLog implements Log {
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicDescription> {
     this.#check()
+    // Groups of the topic that had the name are to be known as such before there is another.
+    const deletion = this.#deletions.get(name)
+    if (deletion !== undefined) await deletion
     return (await this.#catalog.create(name, options)).describe()
   }
 
@@ -120,10 +131,14 @@ export class EmbeddedLog implements Log {
 
   async deleteTopic(name: string): Promise<void> {
     this.#check()
-    const topic = await this.#catalog.delete(name)
-    for (const group of this.#groups.get(topic)?.values() ?? []) group.dissolve()
-    this.#groups.delete(topic)
-    await this.#maintenance!.topicDeleted(topic.config.id)
+    const deletion = this.#delete(name)
+    const ended = deletion.then(nothing, nothing)
+    this.#deletions.set(name, ended)
+    try {
+      await this.#maintenance!.topicDeleted(await deletion)
+    } finally {
+      if (this.#deletions.get(name) === ended) this.#deletions.delete(name)
+    }
   }
 
   topic(name: string): TopicDescription {
@@ -335,6 +350,14 @@ export class EmbeddedLog implements Log {
     return this.#catalog.all()
   }
 
+  async #delete(name: string): Promise<number> {
+    const topic = await this.#catalog.delete(name)
+    for (const group of this.#groups.get(topic)?.values() ?? []) group.dissolve()
+    this.#groups.delete(topic)
+    await this.positions.abandon(topic.config)
+    return topic.config.id
+  }
+
   #durable(writes: ReadonlyMap<string, Operation>): void {
     this.#heads.durable(writes)
     for (const { type, key } of writes.values()) {
@@ -356,6 +379,8 @@ export class EmbeddedLog implements Log {
     if (this.#closing !== undefined) throw closedError()
   }
 }
+
+const nothing = (): void => undefined
 
 function checkRead(from: number, maxRecords: number, maxBytes: number): void {
   if (!Number.isSafeInteger(from) || from < 0) {

@@ -1,5 +1,5 @@
 import { AegisError } from '@aegis/storage'
-import { escaped, groupKey, Space, text, topicRange, u32, unescaped } from '../keys.ts'
+import { abandonedKey, escaped, groupKey, Space, text, topicRange, u32, unescaped } from '../keys.ts'
 import type {
   CommittedPosition,
   DecidedPosition,
@@ -9,12 +9,14 @@ import type {
   PositionCommit,
   ResetTo,
 } from '../log.ts'
+import { AbandonedGroups } from './abandoned-groups.ts'
 import { offsetForTime, recordsFrom } from './batch-reader.ts'
 import { checkMember, type GroupCoordinator } from './group-coordinator.ts'
 import { assertNotLost } from './restored-topic.ts'
 import type { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import type { StoredReads } from './stored-reads.ts'
+import type { DeletedTopic } from './topic-catalog.ts'
 import type { TopicState } from './topic-state.ts'
 
 const maxMetadataBytes = 32_768
@@ -33,14 +35,33 @@ export type Coordinators = ReadonlyMap<TopicState, ReadonlyMap<string, GroupCoor
 export class GroupPositions {
   readonly #host: Host
   readonly #coordinators: Coordinators
+  readonly #abandoned = new AbandonedGroups()
 
   constructor(host: Host, coordinators: Coordinators) {
     this.#host = host
     this.#coordinators = coordinators
   }
 
+  load(): Promise<void> {
+    return this.#abandoned.load(this.#host.storage)
+  }
+
+  /** Notes which groups had positions in a topic that was deleted. */
+  async abandon({ id, name }: DeletedTopic): Promise<void> {
+    const groups = await this.#stored(id)
+    if (groups.length === 0) return
+    await this.#host.sequencer.submit({
+      reads: [],
+      decide(stage) {
+        for (const groupId of groups) stage.put(abandonedKey(name, groupId), new Uint8Array())
+      },
+      committed: () => this.#abandoned.add(name, groups),
+    })
+  }
+
   async committed(groupId: string, name: string, partition: number): Promise<CommittedPosition | undefined> {
     const { id } = this.#host.state(name).config
+    this.#abandoned.check(name, groupId)
     const stored = await this.#host.storage.get(groupKey(id, groupId, partition))
     return stored === undefined ? undefined : decode(stored)
   }
@@ -48,6 +69,7 @@ export class GroupPositions {
   /** To be called where the order is decided: so the fence holds for the commit itself. */
   fence({ groupId, topic, partition, member }: PositionCommit | DecidedPosition): void {
     this.#host.state(topic)
+    this.#abandoned.check(topic, groupId)
     if (member !== undefined) checkMember(member, groupId, topic, partition)
   }
 
@@ -117,7 +139,7 @@ export class GroupPositions {
   async list(): Promise<GroupSummary[]> {
     const found: GroupSummary[] = []
     for (const topic of this.#host.topics()) {
-      const groups = new Map((await this.#stored(topic)).map(groupId => [groupId, 0]))
+      const groups = new Map((await this.#stored(topic.config.id)).map(groupId => [groupId, 0]))
       for (const [groupId, { members }] of this.#coordinators.get(topic) ?? []) {
         // Whose members have all left, and who never committed anything, is no group.
         if (members.length > 0) groups.set(groupId, members.length)
@@ -136,7 +158,7 @@ export class GroupPositions {
         return commit
       }),
     )
-    await this.#host.sequencer.write(stage => {
+    const decide = (stage: Stage): void => {
       const members = this.#coordinators.get(topic)?.get(groupId)?.members.length ?? 0
       if (members > 0) {
         throw new AegisError(
@@ -146,7 +168,10 @@ export class GroupPositions {
         )
       }
       for (const commit of commits) this.stage(commit, stage)
-    })
+      stage.delete(abandonedKey(name, groupId))
+    }
+    const committed = (): void => this.#abandoned.delete(name, groupId)
+    await this.#host.sequencer.submit({ reads: [], decide, committed })
   }
 
   async #target(topic: TopicState, partition: number, to: ResetTo): Promise<number> {
@@ -163,8 +188,8 @@ export class GroupPositions {
   }
 
   /** Ids of the groups with positions: one seek for each, however many partitions they have. */
-  async #stored(topic: TopicState): Promise<string[]> {
-    const { gte, lt } = topicRange(Space.group, topic.config.id)
+  async #stored(topicId: number): Promise<string[]> {
+    const { gte, lt } = topicRange(Space.group, topicId)
     const groups: string[] = []
     for (let from = gte; ; ) {
       let last: string | undefined

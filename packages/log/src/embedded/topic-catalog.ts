@@ -21,6 +21,12 @@ const allOf = (space: number): { gte: Uint8Array; lt: Uint8Array } => ({
   lt: Uint8Array.of(space + 1),
 })
 
+/** A topic that was deleted and of which something may still be stored. */
+export interface DeletedTopic {
+  readonly id: number
+  readonly name: string
+}
+
 /** Which topics there are. */
 export class TopicCatalog {
   readonly #storage: Storage
@@ -35,8 +41,8 @@ export class TopicCatalog {
     this.#sequencer = sequencer
   }
 
-  /** Reads the topics; returns the ids of those whose deletion was not finished. */
-  async load(): Promise<number[]> {
+  /** Reads the topics; returns those whose deletion was not finished. */
+  async load(): Promise<DeletedTopic[]> {
     const last = await this.#storage.get(catalogKey)
     this.#lastId = last === undefined ? 0 : readU64(last, 0)
     const partitions = new Map<number, PartitionState[]>()
@@ -58,9 +64,12 @@ export class TopicCatalog {
       }
     }
     await this.#recognize()
-    const deleted: number[] = []
+    const deleted: DeletedTopic[] = []
     for await (const entries of this.#storage.range(allOf(Space.deleted))) {
-      for (const [key] of entries) deleted.push(new DataView(key.buffer, key.byteOffset, key.length).getUint32(1))
+      for (const [key, name] of entries) {
+        const id = new DataView(key.buffer, key.byteOffset, key.length).getUint32(1)
+        deleted.push({ id, name: Buffer.from(name).toString() })
+      }
     }
     return deleted
   }
@@ -125,7 +134,7 @@ export class TopicCatalog {
     this.#topics.delete(name)
     await this.#sequencer.write(stage => {
       stage.delete(topicKey(name))
-      stage.put(deletedKey(topic.config.id), new Uint8Array())
+      stage.put(deletedKey(topic.config.id), text(name))
     })
     topic.wake()
     return topic
