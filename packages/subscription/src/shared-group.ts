@@ -218,7 +218,9 @@ export class SharedGroup implements Taker, Lessor {
   #putBack(delivery: Delivery): void {
     const { partition, slot, retry, record } = delivery
     if (retry === undefined) partition.window.undeliver(slot)
-    this.#pool.push(this.#again(delivery, delivery.attempts - 1), this.#settings.priority(record))
+    const again = this.#again(delivery, delivery.attempts - 1)
+    again.suspect = delivery.suspect
+    this.#pool.push(again, this.#settings.priority(record))
   }
 
   async #leaseSome(): Promise<void> {
