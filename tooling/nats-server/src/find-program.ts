@@ -16,6 +16,7 @@ const run = promisify(execFile)
 export async function findPrograms(): Promise<Program[]> {
   const folders = [
     join(homedir(), '.cache', 'aegis', 'bin'),
+    join(homedir(), '.cache', 'aegis', 'debian', 'usr', 'sbin'),
     process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin'),
     ...(process.env['PATH'] ?? '').split(delimiter),
     '/usr/sbin',
