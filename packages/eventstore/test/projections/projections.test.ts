@@ -1,9 +1,10 @@
+import type { Transaction } from '@aegis/log'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { EventStore } from '../../src/index.ts'
 import {
   type AsyncProjection,
-  type Documents,
+  Documents,
   type ProjectionRunner,
   readModel,
   startProjections,
@@ -33,6 +34,8 @@ async function contents<V>(store: EventStore, projection: AsyncProjection<Accoun
 }
 
 const settled = (runner: ProjectionRunner, name = 'balances') => runner.caughtUp(name)
+
+const turnOfTheLoop = () => new Promise(resolve => setImmediate(resolve))
 
 onEachDriver(driver => {
   it('readers see their own writes once they have waited for the position of the append', async () => {
@@ -121,6 +124,43 @@ onEachDriver(driver => {
       'account-4': 10,
     })
     expect(await runner.status()).toMatchObject([{ name: 'balances', state: 'running', version: 1, skipped: 0 }])
+  })
+
+  it('nobody who has seen the effect of an event loses it when a slower build takes over', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    const model = (build: number) => {
+      const documents = new Documents<number>(log, `counts ${build}`)
+      return {
+        documents,
+        within: (tx: Transaction) => ({ build, writer: documents.within(tx) }),
+        truncate: () => documents.truncate(),
+      }
+    }
+    const counts: AsyncProjection<AccountEvent, ReturnType<typeof model>> = {
+      name: 'counts',
+      into: model,
+      async apply({ streamId, version }, { build, writer }) {
+        for (let turn = 0; build > 1 && turn < 3; turn++) await turnOfTheLoop()
+        writer.put(streamId, version + 1)
+      },
+    }
+    await store.append('account-1', deposit(1))
+    await using runner = await startProjections(store, [counts])
+    await runner.caughtUp('counts')
+    const rebuilding = runner.rebuild('counts')
+    const rebuilt = { yes: false }
+    const done = rebuilding.then(() => {
+      rebuilt.yes = true
+    })
+    for (let n = 2, after = 0; after < 3; n++) {
+      await turnOfTheLoop()
+      if (rebuilt.yes) after++
+      const { position } = await store.append('account-1', deposit(1))
+      await runner.waitFor('counts', position)
+      expect(await (await readModel(store, counts)).documents.get('account-1')).toBe(n)
+    }
+    await done
   })
 
   it('a model that a reader still has stays as it was, until the next rebuild drops it', async () => {
