@@ -1,3 +1,4 @@
+import type { EventStoreOptions } from '@aegis/eventstore'
 import type { PublishLimitOptions } from '@aegis/pubsub'
 import type { Durability } from '@aegis/storage'
 
@@ -41,7 +42,7 @@ export interface ClusterOptions {
 }
 
 /**
- * Where the data is - one of `dataDir`, `memory` and `url` - and what holds for all of it. All but `config` and `now` can
+ * Where the data is - one of `dataDir`, `memory` and `url` - and what holds for all of it. All but `config`, `now` and `events` can
  * be in the configuration file as well, in snake case; what is given here beats the file.
  */
 export interface EngineOptions {
@@ -67,4 +68,6 @@ export interface EngineOptions {
   /** How much may be published and not durable yet, and what becomes of messages beyond it. Default: no limit. */
   publishLimit?: PublishLimitOptions
   cdc?: CdcOptions
+  /** What `engine.events` knows beside the log: upcasters, inline projections, privacy. */
+  events?: EventStoreOptions
 }

@@ -1,5 +1,5 @@
 import { CdcEngine, type CdcOptions } from '@aegis/cdc'
-import { EventStore } from '@aegis/eventstore'
+import { EventStore, type EventStoreOptions } from '@aegis/eventstore'
 import type { Log, Transaction, TransactionOptions } from '@aegis/log'
 import { runningJobs, StreamProcessor, type StreamProcessorOptions } from '@aegis/processing'
 import { PubSub, type PubSubOptions } from '@aegis/pubsub'
@@ -30,11 +30,11 @@ export class StreamingEngine implements AsyncDisposable {
   readonly #opened = Date.now()
   #closing: Promise<void> | undefined
 
-  private constructor(log: Log, settings: Settings) {
+  private constructor(log: Log, settings: Settings, events: EventStoreOptions) {
     this.log = log
     this.pubsub = new PubSub(log, pubsubOptions(settings))
     this.#cdc = settings.cdcEnabled === false ? undefined : new CdcEngine(log, cdcOptions(settings))
-    this.events = new EventStore(log)
+    this.events = new EventStore(log, events)
     this.createTopic = this.pubsub.createTopic.bind(this.pubsub)
     this.publish = this.pubsub.publish.bind(this.pubsub)
     this.publishMany = this.pubsub.publishMany.bind(this.pubsub)
@@ -48,7 +48,13 @@ export class StreamingEngine implements AsyncDisposable {
    */
   static async open(options: EngineOptions): Promise<StreamingEngine> {
     const settings = await readSettings(options)
-    return new StreamingEngine(await openEngineLog(settings, options.now), settings)
+    const log = await openEngineLog(settings, options.now)
+    try {
+      return new StreamingEngine(log, settings, options.events ?? {})
+    } catch (error) {
+      await log.close()
+      throw error
+    }
   }
 
   /** Tables whose every change is captured. @throws AegisError `CDC_DISABLED` */

@@ -46,7 +46,7 @@ export type CompleteSettings = Settings & { readonly place: Place }
 export async function readSettings(options: EngineOptions): Promise<CompleteSettings> {
   const given = new Section({ code: 'ENGINE_INVALID', prefix: '', spell: option => option }, { ...options })
   const config = given.text('config')
-  const explicit = read(given, '', 'now')
+  const explicit = read(given, '', 'now', 'events')
   const file = config === undefined ? undefined : await readConfig(config)
   const defaultPlace = config === undefined ? undefined : { dataDir: resolve(dirname(config), 'data') }
   const place =

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import type { Table } from '@aegis/cdc'
+import { isAbsent, Privacy } from '@aegis/eventstore/privacy'
 import { type AsyncProjection, readModel, startProjections } from '@aegis/eventstore/projections'
 import { expect, it } from 'vitest'
 import { StreamingEngine } from '../src/index.ts'
@@ -37,4 +39,20 @@ it('a projection fills a table, whose changes can be followed, and a rebuild fil
   await runner.rebuild('balances')
   const rebuilt = await readModel(engine.events, balances)
   expect([rebuilt.name, await rebuilt.get('account-1')]).toEqual(['balances_2', { id: 'account-1', balance: 6 }])
+})
+
+it('the events of an engine have what they are given: upcasters, projections, privacy', async () => {
+  const privacy = new Privacy({
+    masterKeys: [{ id: 'm', key: randomBytes(32) }],
+    personalData: [{ type: 'Registered', subject: data => data.customer, fields: ['name'] }],
+  })
+  const seen: string[] = []
+  const projection = { name: 'seen', apply: ({ type }: { type: string }) => void seen.push(type) }
+  await using engine = await StreamingEngine.open({ memory: true, events: { privacy, projections: [projection] } })
+  await engine.transaction(tx =>
+    tx.events.append('customer-1', { type: 'Registered', data: { customer: '1', name: 'Ada' } }),
+  )
+  await privacy.forget('1')
+  const [event] = await engine.events.load('customer-1')
+  expect([seen, isAbsent(event!.data.name)]).toEqual([['Registered'], true])
 })
