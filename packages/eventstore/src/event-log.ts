@@ -177,9 +177,10 @@ export class EventLog {
     return subjects.size === 0 ? undefined : this.protection.keysFor(streamId, [...subjects])
   }
 
-  /** Costs nothing as long as no stream has a state. */
+  /** Costs nothing as long as no stream has a state; where other processes write, one may have by now. */
   async streamState(reader: LogReader, key: Uint8Array): Promise<StreamState | undefined> {
-    return logsWithStreamStates.has(this.log) ? readStreamState(reader, key) : undefined
+    const { log } = this
+    return log.capabilities.shared || logsWithStreamStates.has(log) ? readStreamState(reader, key) : undefined
   }
 
   /** From now on states are looked for. */

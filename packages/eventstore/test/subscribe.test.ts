@@ -1,199 +1,202 @@
 import { openLog } from '@aegis/log'
 import { acknowledge } from '@aegis/subscription'
 import { expect, it } from 'vitest'
-import { EventStore } from '../src/index.ts'
+import { EventStore, type EventSubscription } from '../src/index.ts'
+import { onEachDriver } from './drivers.ts'
 import { checkOrder, temporaryFolder } from './given.ts'
 
 const numbered = (n: number) => ({ type: n % 2 === 0 ? 'even' : 'odd', data: n })
 
-it('a group goes on after a restart with exactly what it has not acknowledged', async () => {
-  await using folder = await temporaryFolder()
-  const options = { dataDir: folder.path, durability: 'buffered' } as const
-  {
+onEachDriver(driver => {
+  it('a group goes on after a restart with exactly what it has not acknowledged', async () => {
+    await using folder = await temporaryFolder()
+    const options = { dataDir: folder.path, durability: 'buffered' } as const
+    {
+      await using store = await EventStore.open(options)
+      for (let n = 0; n < 6; n++) await store.append(n < 5 ? 'account-1' : 'other', numbered(n))
+      for await (const event of await store.subscribe('account-*', { groupId: 'g' })) {
+        if (event.data !== 1) event.ack()
+        if (event.data === 3) break
+      }
+    }
     await using store = await EventStore.open(options)
-    for (let n = 0; n < 6; n++) await store.append(n < 5 ? 'account-1' : 'other', numbered(n))
+    await store.append('account-2', numbered(6))
+    const seen: number[] = []
     for await (const event of await store.subscribe('account-*', { groupId: 'g' })) {
-      if (event.data !== 1) event.ack()
-      if (event.data === 3) break
+      seen.push(event.data)
+      event.ack()
+      if (event.data === 6) break
     }
-  }
-  await using store = await EventStore.open(options)
-  await store.append('account-2', numbered(6))
-  const seen: number[] = []
-  for await (const event of await store.subscribe('account-*', { groupId: 'g' })) {
-    seen.push(event.data)
-    event.ack()
-    if (event.data === 6) break
-  }
-  expect(seen).toEqual([1, 4, 6])
-})
+    expect(seen).toEqual([1, 4, 6])
+  })
 
-it('exactly once: the event is acknowledged in the transaction that appends what follows from it', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  for (let n = 0; n < 20; n++) await store.append(`in-${n % 3}`, numbered(n))
-  const failed = new Set<number>()
-  const reactions = await store.subscribe('in-*', { groupId: 'g', delivery: 'exactly-once', backoff: 0 })
-  const running = reactions.run(async (event, tx) => {
-    await store.within(tx).append('out', { type: 'seen', data: event.data })
-    if (event.data % 7 === 3 && !failed.has(event.data)) {
-      failed.add(event.data)
-      throw new Error('the first time it fails')
+  it('exactly once: the event is acknowledged in the transaction that appends what follows from it', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    for (let n = 0; n < 20; n++) await store.append(`in-${n % 3}`, numbered(n))
+    const failed = new Set<number>()
+    const reactions = await store.subscribe('in-*', { groupId: 'g', delivery: 'exactly-once', backoff: 0 })
+    const running = reactions.run(async (event, tx) => {
+      await store.within(tx).append('out', { type: 'seen', data: event.data })
+      if (event.data % 7 === 3 && !failed.has(event.data)) {
+        failed.add(event.data)
+        throw new Error('the first time it fails')
+      }
+    })
+    const outcomes = await store.subscribe('out')
+    let left = 20
+    for await (const _ of outcomes) if (--left === 0) break
+    await reactions.close()
+    await running
+    expect((await store.load('out')).map(event => event.data)).toEqual(Array.from({ length: 20 }, (_, n) => n))
+    expect(failed.size).toBe(3)
+  })
+
+  it('what a handler cannot do goes to the dead letters, and the others go on', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    for (let n = 0; n < 5; n++) await store.append('a', numbered(n))
+    const seen: number[] = []
+    const subscription = await store.subscribe('a', { groupId: 'g', maxAttempts: 2, backoff: 0 })
+    const running = subscription.run(event => {
+      if (event.data === 2) throw new Error('cannot')
+      seen.push(event.data)
+      if (event.data === 4) void subscription.close()
+    })
+    await running
+    expect(seen).toEqual([0, 1, 3, 4])
+    const { records } = await log.read('$events.dead', 0, { from: 0 })
+    expect(records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()).data)).toEqual([2])
+  })
+
+  it('what a group could not handle is parked, and given back to it alone, as it was', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    for (let n = 0; n < 3; n++) await store.append('a', numbered(n))
+    let broken = true
+    const handled: { data: number; version: number; streamId: string; attempts: number }[] = []
+    const subscription = await store.subscribe('a', { groupId: 'g', maxAttempts: 2, backoff: 0 })
+    let done: () => void = () => undefined
+    const all = new Promise<void>(resolve => {
+      done = resolve
+    })
+    const parked = (async () => {
+      for await (const status of subscription.status()) if (status.type === 'dead-lettered') return
+    })()
+    const running = subscription.run(({ data, version, streamId, attempts }) => {
+      if (data === 1 && broken) throw new Error('cannot')
+      handled.push({ data, version, streamId, attempts })
+      if (handled.length === 3) done()
+    })
+    await parked
+    expect(await store.redrive('other')).toBe(0)
+    broken = false
+    expect(await store.redrive('g')).toBe(1)
+    await all
+    expect(await store.redrive('g')).toBe(0)
+    await subscription.close()
+    await running
+    expect(handled.at(-1)).toEqual({ data: 1, version: 1, streamId: 'a', attempts: 1 })
+  })
+
+  it('an event that is put aside for long comes back as it was', async () => {
+    let now = 1_700_000_000_000
+    await using log = await openLog({ memory: true, now: () => now })
+    const store = new EventStore(log)
+    await store.append('a', [numbered(0), numbered(1)])
+    const subscription = await store.subscribe('a', { groupId: 'g' })
+    const seen: [number, number][] = []
+    for await (const event of subscription) {
+      seen.push([event.version, event.attempts])
+      if (seen.length === 1) event.nack({ delay: '40s' })
+      else event.ack()
+      if (seen.length === 2) {
+        await subscription.commit()
+        now += 41_000
+        break
+      }
     }
-  })
-  const outcomes = await store.subscribe('out')
-  let left = 20
-  for await (const _ of outcomes) if (--left === 0) break
-  await reactions.close()
-  await running
-  expect((await store.load('out')).map(event => event.data)).toEqual(Array.from({ length: 20 }, (_, n) => n))
-  expect(failed.size).toBe(3)
-})
-
-it('what a handler cannot do goes to the dead letters, and the others go on', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  for (let n = 0; n < 5; n++) await store.append('a', numbered(n))
-  const seen: number[] = []
-  const subscription = await store.subscribe('a', { groupId: 'g', maxAttempts: 2, backoff: 0 })
-  const running = subscription.run(event => {
-    if (event.data === 2) throw new Error('cannot')
-    seen.push(event.data)
-    if (event.data === 4) void subscription.close()
-  })
-  await running
-  expect(seen).toEqual([0, 1, 3, 4])
-  const { records } = await log.read('$events.dead', 0, { from: 0 })
-  expect(records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()).data)).toEqual([2])
-})
-
-it('what a group could not handle is parked, and given back to it alone, as it was', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  for (let n = 0; n < 3; n++) await store.append('a', numbered(n))
-  let broken = true
-  const handled: { data: number; version: number; streamId: string; attempts: number }[] = []
-  const subscription = await store.subscribe('a', { groupId: 'g', maxAttempts: 2, backoff: 0 })
-  let done: () => void = () => undefined
-  const all = new Promise<void>(resolve => {
-    done = resolve
-  })
-  const parked = (async () => {
-    for await (const status of subscription.status()) if (status.type === 'dead-lettered') return
-  })()
-  const running = subscription.run(({ data, version, streamId, attempts }) => {
-    if (data === 1 && broken) throw new Error('cannot')
-    handled.push({ data, version, streamId, attempts })
-    if (handled.length === 3) done()
-  })
-  await parked
-  expect(await store.redrive('other')).toBe(0)
-  broken = false
-  expect(await store.redrive('g')).toBe(1)
-  await all
-  expect(await store.redrive('g')).toBe(0)
-  await subscription.close()
-  await running
-  expect(handled.at(-1)).toEqual({ data: 1, version: 1, streamId: 'a', attempts: 1 })
-})
-
-it('an event that is put aside for long comes back as it was', async () => {
-  let now = 1_700_000_000_000
-  await using log = await openLog({ memory: true, now: () => now })
-  const store = new EventStore(log)
-  await store.append('a', [numbered(0), numbered(1)])
-  const subscription = await store.subscribe('a', { groupId: 'g' })
-  const seen: [number, number][] = []
-  for await (const event of subscription) {
-    seen.push([event.version, event.attempts])
-    if (seen.length === 1) event.nack({ delay: '40s' })
-    else event.ack()
-    if (seen.length === 2) {
-      await subscription.commit()
-      now += 41_000
+    for await (const { version, attempts } of await store.subscribe('a', { groupId: 'g' })) {
+      seen.push([version, attempts])
       break
     }
-  }
-  for await (const { version, attempts } of await store.subscribe('a', { groupId: 'g' })) {
-    seen.push([version, attempts])
-    break
-  }
-  expect(seen).toEqual([
-    [0, 1],
-    [1, 1],
-    [0, 2],
-  ])
-})
-
-it('tells when it has caught up with what was stored', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  for (let n = 0; n < 50; n++) await store.append('a', numbered(n))
-  const subscription = await store.subscribe('a')
-  let seen = 0
-  const running = subscription.run(() => {
-    seen++
+    expect(seen).toEqual([
+      [0, 1],
+      [1, 1],
+      [0, 2],
+    ])
   })
-  for await (const status of subscription.status()) if (status.type === 'caught-up') break
-  expect(seen).toBe(50)
-  await subscription.close()
-  await running
-})
 
-it('types, positions and times choose where it begins and what comes', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  const results = []
-  for (let n = 0; n < 10; n++) results.push(await store.append('a', numbered(n)))
-  const take = async (count: number, options: Parameters<typeof store.subscribe>[1]) => {
-    const seen: number[] = []
-    for await (const event of await store.subscribe('*', options)) if (seen.push(event.data) === count) break
-    return seen
-  }
-  expect(await take(3, { types: ['odd'] })).toEqual([1, 3, 5])
-  expect(await take(2, { from: { position: results[7]!.position } })).toEqual([7, 8])
-  const latest = take(1, { from: 'latest' })
-  await log.transaction(() => undefined)
-  await store.append('a', numbered(10))
-  expect(await latest).toEqual([10])
-})
-
-it('an event is acknowledged in a transaction of one’s own', async () => {
-  await using log = await openLog({ memory: true })
-  const store = new EventStore(log)
-  await store.append('a', [numbered(0), numbered(1)])
-  for await (const event of await store.subscribe('a', { groupId: 'g' })) {
-    await log.transaction(async tx => {
-      await store.within(tx).append('b', { type: 'seen', data: event.id })
-      acknowledge(tx, event)
+  it('tells when it has caught up with what was stored', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    for (let n = 0; n < 50; n++) await store.append('a', numbered(n))
+    const subscription = await store.subscribe('a')
+    let seen = 0
+    const running = subscription.run(() => {
+      seen++
     })
-    break
-  }
-  for await (const event of await store.subscribe('a', { groupId: 'g' })) {
-    expect(event.data).toBe(1)
-    break
-  }
-})
+    for await (const status of subscription.status()) if (status.type === 'caught-up') break
+    expect(seen).toBe(50)
+    await subscription.close()
+    await running
+  })
 
-it('subscribers see every event once and in order while appends, closings and reopenings go on', async () => {
-  await using folder = await temporaryFolder()
-  let next = 0
-  let position = 0
-  const seen = []
-  for (let round = 0; round < 4; round++) {
-    await using store = await EventStore.open({ dataDir: folder.path, durability: 'buffered' })
-    const writing = Array.from({ length: 3 }, async (_, writer) => {
-      for (let n = 0; n < 20; n++) await store.append(`s-${writer}`, [numbered(next++), numbered(next++)])
-    })
-    const aborting = new AbortController()
-    const subscription = await store.subscribe('s-*', { from: { position }, signal: aborting.signal })
-    for await (const event of subscription) {
-      seen.push(event)
-      position = event.position + 1
-      if (seen.length === 100 * (round + 1)) break
+  it('types, positions and times choose where it begins and what comes', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    const results = []
+    for (let n = 0; n < 10; n++) results.push(await store.append('a', numbered(n)))
+    const take = async (count: number, subscription: EventSubscription) => {
+      const seen: number[] = []
+      for await (const event of subscription) if (seen.push(event.data) === count) break
+      return seen
     }
-    await Promise.all(writing)
-  }
-  checkOrder(seen)
-  expect(seen).toHaveLength(400)
+    expect(await take(3, await store.subscribe('*', { types: ['odd'] }))).toEqual([1, 3, 5])
+    const from = { position: results[7]!.position }
+    expect(await take(2, await store.subscribe('*', { from }))).toEqual([7, 8])
+    const latest = await store.subscribe('*', { from: 'latest' })
+    await store.append('a', numbered(10))
+    expect(await take(1, latest)).toEqual([10])
+  })
+
+  it('an event is acknowledged in a transaction of one’s own', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    await store.append('a', [numbered(0), numbered(1)])
+    for await (const event of await store.subscribe('a', { groupId: 'g' })) {
+      await log.transaction(async tx => {
+        await store.within(tx).append('b', { type: 'seen', data: event.id })
+        acknowledge(tx, event)
+      })
+      break
+    }
+    for await (const event of await store.subscribe('a', { groupId: 'g' })) {
+      expect(event.data).toBe(1)
+      break
+    }
+  })
+
+  it('subscribers see every event once and in order while appends, closings and reopenings go on', async () => {
+    await using folder = await temporaryFolder()
+    let next = 0
+    let position = 0
+    const seen = []
+    for (let round = 0; round < 4; round++) {
+      await using store = await EventStore.open({ dataDir: folder.path, durability: 'buffered' })
+      const writing = Array.from({ length: 3 }, async (_, writer) => {
+        for (let n = 0; n < 20; n++) await store.append(`s-${writer}`, [numbered(next++), numbered(next++)])
+      })
+      const aborting = new AbortController()
+      const subscription = await store.subscribe('s-*', { from: { position }, signal: aborting.signal })
+      for await (const event of subscription) {
+        seen.push(event)
+        position = event.position + 1
+        if (seen.length === 100 * (round + 1)) break
+      }
+      await Promise.all(writing)
+    }
+    checkOrder(seen)
+    expect(seen).toHaveLength(400)
+  })
 })

@@ -79,6 +79,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
       compaction: false,
       truncation: false,
       repeats: 'none',
+      shared: true,
       lag: 'approximate',
       maxReplicationFactor: domain.replicas,
       maxMessageSize: domain.maxPayload,

@@ -328,6 +328,8 @@ export interface Capabilities {
    * some minutes. `'none'`: `producer` is refused.
    */
   readonly repeats: 'log' | 'window' | 'none'
+  /** Whether other processes may write to it while this one does. */
+  readonly shared: boolean
   /** Copies of the data that this log can keep. */
   readonly maxReplicationFactor: number
   /** Largest `maxMessageSize` that a topic can have, in bytes. */

@@ -57,6 +57,7 @@ export interface EmbeddedLogOptions {
 export class EmbeddedLog implements Log {
   readonly capabilities = {
     transactions: true,
+    shared: false,
     lag: 'exact',
     compaction: true,
     truncation: true,
