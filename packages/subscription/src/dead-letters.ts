@@ -13,13 +13,26 @@ const longestError = 8000
 export async function bury(log: Log, delivery: Delivery, groupId: string, reason: unknown): Promise<void> {
   const { partition } = delivery
   const { source } = partition
-  await createDeadLetterTopic(log, source.topic)
+  await deadLetterTopicThere(log, source.topic)
   await log.transaction(tx => {
     tx.append(deadLetterTopic(source.topic), deadLetter(delivery, groupId, reason))
     // What was never to be delivered twice is acknowledged since before it was delivered.
     if (partition.tracked) source.stage(tx, partition, [delivery])
   })
   if (partition.tracked) source.touched(partition)
+}
+
+const creating = new WeakMap<Log, Map<string, Promise<void>>>()
+
+/** Those who need it at the same time wait for the same thing, and go on in the order in which they came. */
+function deadLetterTopicThere(log: Log, topic: string): Promise<void> {
+  let known = creating.get(log)
+  if (known === undefined) creating.set(log, (known = new Map()))
+  const before = known.get(topic)
+  if (before !== undefined) return before
+  const created = createDeadLetterTopic(log, topic).finally(() => known.delete(topic))
+  known.set(topic, created)
+  return created
 }
 
 /** Makes the topic of the dead letters, like the one that they come from. */

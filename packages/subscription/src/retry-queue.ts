@@ -2,7 +2,7 @@ import type { Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import { Delivery } from './delivery.ts'
-import { decodeRetry, dueOfKey, encodeRetry, retryKey, retryPrefix, withAttempts } from './retry-rows.ts'
+import { beginRetry, decodeRetry, dueOfKey, encodeRetry, isBegun, retryKey, retryPrefix } from './retry-rows.ts'
 
 /** So much of it is at work at the same time; the rest stays in the log. */
 const mostAtWork = 500
@@ -125,7 +125,7 @@ export class RetryQueue {
     if (retry === undefined) return
     const [before, key] = [retry.key, retryKey(record.partition, until, record.offset)]
     tx.deleteState(this.#space, before)
-    tx.putState(this.#space, key, encodeRetry(record, retry.attempts))
+    tx.putState(this.#space, key, encodeRetry(record, retry.attempts, true))
     tx.onCommit(() => {
       this.#atWork.delete(keyText(before))
       this.#atWork.set(keyText(key), delivery)
@@ -174,9 +174,13 @@ export class RetryQueue {
         this.#sleepUntil(due)
         break
       }
+      // What may have ended a process is delivered alone: what is delivered with it would count as tried each time.
+      const alone = isBegun(row)
+      if (alone && this.#atWork.size + found.length > 0) break
       if (this.#atWork.size + found.length >= mostAtWork || this.#bytesAtWork + bytes > mostBytesAtWork) break
       found.push({ key: new Uint8Array(key), row: new Uint8Array(row) })
       bytes += row.length
+      if (alone) break
     }
     if (found.length === 0) return
     const deliveries = found.map(({ key, row }) => {
@@ -186,7 +190,7 @@ export class RetryQueue {
     // The attempt counts before it begins: a message that ends the process is not delivered for ever.
     await this.#log.transaction(tx => {
       for (const [at, { key, row }] of found.entries()) {
-        tx.putState(this.#space, key, withAttempts(row, deliveries[at]!.retry!.attempts))
+        tx.putState(this.#space, key, beginRetry(row, deliveries[at]!.retry!.attempts))
       }
       source.stage(tx, this.#partition, [])
     })

@@ -30,13 +30,17 @@ export const dueOfKey = (key: Uint8Array): number =>
 // Attempts, and one more than the version: 0 where the topic does not number the records of a key.
 const At = { attempts: 0, version: 4, batch: 12 } as const
 
+/** Set in a row's attempts while somebody is at work with it: whoever finds it set finds what may have ended a process. */
+const begun = 0x8000_0000
+
 /** A copy of the record, for retention may take it away meanwhile, and how often it was delivered. */
 export function encodeRetry(
   { offset, timestamp, key, value, headers, version = -1 }: LogRecord,
   attempts: number,
+  atWork = false,
 ): Uint8Array {
   return Buffer.concat([
-    u32(attempts),
+    u32(attempts + (atWork ? begun : 0)),
     u64(version + 1),
     encodeRecordBatch([{ offset, timestamp, key, value, headers }], { baseOffset: offset }),
   ])
@@ -50,12 +54,14 @@ export function decodeRetry(
   const bytes = Buffer.from(row.buffer, row.byteOffset, row.length)
   const record = { ...decodeRecordBatch(bytes.subarray(At.batch)).records[0]!, topic, partition }
   const version = Number(bytes.readBigUInt64BE(At.version)) - 1
-  return { attempts: bytes.readUInt32BE(At.attempts), record: version < 0 ? record : { ...record, version } }
+  return { attempts: bytes.readUInt32BE(At.attempts) % begun, record: version < 0 ? record : { ...record, version } }
 }
 
-/** The row of the same record with another number of attempts. */
-export function withAttempts(row: Uint8Array, attempts: number): Uint8Array {
+export const isBegun = (row: Uint8Array): boolean => row[0]! >= 0x80
+
+/** The row of the same record when an attempt begins. */
+export function beginRetry(row: Uint8Array, attempts: number): Uint8Array {
   const bytes = Buffer.from(row)
-  bytes.writeUInt32BE(attempts)
+  bytes.writeUInt32BE(attempts + begun)
   return bytes
 }

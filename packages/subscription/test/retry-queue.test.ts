@@ -91,6 +91,30 @@ describe('a message that was refused for longer than 30 s', () => {
     expect(seen).toEqual(['a3', 'b2'])
   })
 
+  it('is delivered alone when it was at work in a process that died, so that others are not counted with it', async () => {
+    const { openMemory } = await import('@aegis/storage')
+    let now = 1_000_000
+    await using storage = await openMemory()
+    let log = await openLog({ storage, now: () => now })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b')
+    await take(await subscribe(log, earliest), 2, item => item.nack({ delay: '1h' }))
+    now += 3_600_000
+    // Nothing is closed: as after a kill, the storage has what was committed until then.
+    for (let round = 0; round < 3; round++) {
+      const loop = (await subscribe(log, earliest))[Symbol.asyncIterator]()
+      expect((await loop.next()).value).toMatchObject({ text: 'a', attempts: round + 2 })
+      log = await openLog({ storage, now: () => now })
+    }
+    const seen: string[] = []
+    await take(await subscribe(log, { ...earliest, maxAttempts: 9 }), 2, item => {
+      seen.push(`${item.text}${item.attempts}`)
+      item.ack()
+    })
+    // The other was fetched with it once, before anything was known.
+    expect(seen).toEqual(['a5', 'b3'])
+  })
+
   it('under exactly-once and in a handler of run does not hold up those behind it', async () => {
     for (const delivery of ['at-least-once', 'exactly-once'] as const) {
       let now = 1_000_000
