@@ -1,4 +1,6 @@
-import type { Follower, GroupMember, Log } from '@aegis/log'
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Follower, GroupMember, Log, OutgoingRecord, RecordPosition } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Polled } from './history.ts'
 import { Random } from './random.ts'
@@ -40,6 +42,7 @@ class Workload {
   readonly #stop = new AbortController()
   #operations = 0
   #values = 0
+  readonly #sequences = new Map<string, number>()
 
   constructor(log: Log, options: WorkloadOptions) {
     this.#log = log
@@ -60,6 +63,7 @@ class Workload {
       ...['transaction1', 'transaction2', 'transaction3'].map(process => loop(process, this.#transact)),
       ...['writer1', 'writer2'].map(process => loop(process, this.#writeExpected)),
       loop('reader', this.#read),
+      loop('maintenance', this.#maintain),
       ...['member1', 'member2', 'member3'].map(process => loop(process, this.#consume)),
     ]
     // The first failure ends all; none of them is left running behind.
@@ -94,7 +98,7 @@ class Workload {
     const sent = values.map(value => ({ topic: topics.plain, value }))
     const records = values.map(value => ({ key: bytes(random.of(keys)), value: bytes(value) }))
     await this.#operation(process, { sent }, async () => {
-      const { positions } = await this.#log.append(topics.plain, records)
+      const positions = await this.#appendAsProducer(process, records, random.below(4) === 0)
       return {
         sent: sent.map((record, at) => ({
           ...record,
@@ -103,6 +107,26 @@ class Workload {
         })),
       }
     })
+  }
+
+  /** Where the log knows repeats, the append is sometimes repeated: it must add nothing, and be where it was. */
+  async #appendAsProducer(
+    process: string,
+    records: readonly OutgoingRecord[],
+    again: boolean,
+  ): Promise<readonly RecordPosition[]> {
+    if (this.#log.capabilities.repeats !== 'log') return (await this.#log.append(topics.plain, records)).positions
+    const sequence = this.#sequences.get(process) ?? 0
+    const append = () => this.#log.append(topics.plain, records, { producer: { id: process, sequence } })
+    const { positions } = await append()
+    this.#sequences.set(process, sequence + records.length)
+    if (again) assert.deepEqual((await append()).positions, positions, 'a repeat has other positions')
+    return positions
+  }
+
+  #maintain = async (): Promise<void> => {
+    await this.#log.runMaintenance()
+    await pause(20, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
   #transact = async (process: string, random: Random): Promise<void> => {
