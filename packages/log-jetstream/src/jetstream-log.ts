@@ -76,6 +76,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     this.domain = domain
     this.capabilities = {
       transactions: domain.features.transactions,
+      staticMembers: false,
       compaction: false,
       truncation: false,
       repeats: 'none',

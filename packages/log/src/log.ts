@@ -296,6 +296,12 @@ export interface JoinOptions {
    * `'30s'`, the default. Between processes only: members of one process share its event loop.
    */
   sessionTimeout?: number | string
+  /**
+   * A name of 1 to 200 characters that a member keeps when it is started again: it leaves without its partitions going to
+   * others, and has them again when it joins within `sessionTimeout`. Another one that joins with the same name takes its
+   * place, and what the former does is fenced. Where `capabilities.staticMembers`.
+   */
+  instanceId?: string
   /** Called when the member's partitions change: `revoked` are gone when it resolves, `assigned` are new. */
   onAssignment(change: { assigned: readonly number[]; revoked: readonly number[] }): Promise<void>
 }
@@ -319,6 +325,8 @@ export interface Capabilities {
   readonly transactions: boolean
   /** Whether lag is a count or a guess. */
   readonly lag: 'exact' | 'approximate'
+  /** Whether members can have an `instanceId`; else it is refused. */
+  readonly staticMembers: boolean
   /** Whether topics can have `cleanup: 'compact'`; else it is refused. */
   readonly compaction: boolean
   /** Whether `truncateHistory` can be done; else it is refused. */

@@ -20,6 +20,12 @@ export class Groups implements MemberHost {
 
   async join(topic: Topic, options: JoinOptions): Promise<GroupMember> {
     checkGroupId(options.groupId)
+    if (options.instanceId !== undefined) {
+      throw new AegisError(
+        'LOG_INVALID',
+        `instanceId of group ${options.groupId}: a log on JetStream has no static members (capabilities.staticMembers): leave it out`,
+      )
+    }
     const sessionTimeout = parseDuration('sessionTimeout', options.sessionTimeout ?? '30s')
     if (sessionTimeout < 200) {
       throw new AegisError('LOG_INVALID', `sessionTimeout is ${sessionTimeout} ms: give at least 200`)

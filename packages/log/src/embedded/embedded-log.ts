@@ -59,6 +59,7 @@ export class EmbeddedLog implements Log {
     transactions: true,
     shared: false,
     lag: 'exact',
+    staticMembers: true,
     compaction: true,
     truncation: true,
     repeats: 'log',
@@ -329,6 +330,7 @@ export class EmbeddedLog implements Log {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       for (const follower of this.#followers) follower.close()
+      for (const groups of this.#groups.values()) for (const group of groups.values()) group.stop()
       await this.#maintenance?.stop()
       await this.#folding.stop()
       await this.sequencer.close()

@@ -1,39 +1,6 @@
 import { AegisError } from '@aegis/storage'
 import type { GroupMember, JoinOptions } from '../log.ts'
-
-class Member implements GroupMember {
-  readonly groupId: string
-  readonly topic: string
-  readonly memberId: string
-  readonly partitions = new Set<number>()
-  readonly #onAssignment: JoinOptions['onAssignment']
-  readonly #leave: (member: Member) => Promise<void>
-  generation = 0
-  left: Promise<void> | undefined
-  /** Whether `onAssignment` is running. */
-  told = false
-
-  constructor(memberId: string, options: JoinOptions, leave: (member: Member) => Promise<void>) {
-    this.groupId = options.groupId
-    this.topic = options.topic
-    this.memberId = memberId
-    this.#onAssignment = options.onAssignment
-    this.#leave = leave
-  }
-
-  async tell(change: Parameters<JoinOptions['onAssignment']>[0]): Promise<void> {
-    this.told = true
-    try {
-      await this.#onAssignment(change)
-    } finally {
-      this.told = false
-    }
-  }
-
-  leave(): Promise<void> {
-    return (this.left ??= this.#leave(this))
-  }
-}
+import { Member } from './member.ts'
 
 /** Shares the partitions of one topic among the members of one group; only partitions that move are taken away. */
 export class GroupCoordinator {
@@ -42,6 +9,7 @@ export class GroupCoordinator {
   #members: Member[] = []
   #last: Promise<void> = Promise.resolve()
   #joined = 0
+  readonly #timers = new Map<Member, NodeJS.Timeout>()
   #generation = 0
 
   /** `settled` resolves when everything decided so far is durable. */
@@ -51,14 +19,20 @@ export class GroupCoordinator {
   }
 
   get members(): readonly GroupMember[] {
-    return this.#members
+    return this.#members.filter(({ standsIn }) => !standsIn)
   }
 
+  /** @throws AegisError `LOG_INVALID` for an instance id that is none */
   async join(options: JoinOptions): Promise<GroupMember> {
-    const member = new Member(`${options.groupId}-${++this.#joined}`, options, leaving => this.#leave(leaving))
-    this.#members.push(member)
+    const { groupId, instanceId } = options
+    if (instanceId !== undefined && (typeof instanceId !== 'string' || !/^.{1,200}$/su.test(instanceId))) {
+      throw new AegisError('LOG_INVALID', `instanceId is ${JSON.stringify(instanceId)}: give 1 to 200 characters`)
+    }
+    const member = new Member(`${groupId}-${++this.#joined}`, options, leaving => this.#leave(leaving))
+    if (instanceId === undefined) this.#members.push(member)
     try {
-      await this.#rebalance()
+      if (instanceId === undefined) await this.#rebalance()
+      else await this.#serially(() => this.#admit(member))
     } catch (error) {
       await member.leave()
       throw error
@@ -76,19 +50,71 @@ export class GroupCoordinator {
   dissolve(): void {
     this.#partitions = 0
     for (const member of this.#members) member.partitions.clear()
+    this.stop()
+  }
+
+  /** Places are kept for nobody any more. */
+  stop(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** An instance that was here takes its place again, from whoever has it: nobody else notices. */
+  async #admit(member: Member): Promise<void> {
+    const before = this.#members.find(({ instanceId }) => instanceId === member.instanceId)
+    if (before === undefined) {
+      this.#members = [...this.#members, member]
+      await this.#assign()
+      return
+    }
+    clearTimeout(this.#timers.get(before))
+    this.#timers.delete(before)
+    const partitions = [...before.partitions]
+    before.partitions.clear()
+    before.left ??= Promise.resolve()
+    this.#members = this.#members.map(other => (other === before ? member : other))
+    // It can commit nothing any more, so what it says to that is not heard either.
+    if (!before.standsIn) await before.tell({ assigned: [], revoked: partitions }).catch(() => undefined)
+    await this.#settled()
+    member.generation = ++this.#generation
+    for (const partition of partitions) member.partitions.add(partition)
+    await member.tell({ assigned: partitions, revoked: [] })
+  }
+
+  /** Keeps the place of an instance that has left until it comes back, or its session timeout is over. */
+  async #keepPlace(member: Member, held: readonly number[]): Promise<void> {
+    if (!this.#members.includes(member)) return
+    const { groupId, topic, instanceId, sessionTimeout } = member
+    const options = { groupId, topic, sessionTimeout, onAssignment: async () => undefined }
+    const named = instanceId === undefined ? options : { ...options, instanceId }
+    const standIn = new Member(member.memberId, named, leaving => this.#leave(leaving), { standsIn: true })
+    this.#members = this.#members.map(other => (other === member ? standIn : other))
+    const taken = new Set(this.#members.flatMap(({ partitions }) => [...partitions]))
+    for (const partition of held) if (!taken.has(partition)) standIn.partitions.add(partition)
+    const timer = setTimeout(() => void standIn.leave().catch(() => undefined), sessionTimeout)
+    timer.unref()
+    this.#timers.set(standIn, timer)
+    await this.#assign()
   }
 
   async #leave(member: Member): Promise<void> {
-    this.#members = this.#members.filter(other => other !== member)
+    const held = [...member.partitions]
     member.partitions.clear()
-    const done = this.#rebalance()
+    const keeps = member.instanceId !== undefined && !member.standsIn
+    if (!keeps) this.#members = this.#members.filter(other => other !== member)
+    this.#timers.delete(member)
+    const done = keeps ? this.#serially(() => this.#keepPlace(member, held)) : this.#rebalance()
     // A member that leaves while it is told its partitions is waited for by the rebalance that tells it.
     if (!member.told) await done
     else done.catch(() => undefined)
   }
 
   #rebalance(): Promise<void> {
-    const run = this.#last.then(() => this.#assign())
+    return this.#serially(() => this.#assign())
+  }
+
+  #serially(work: () => Promise<void>): Promise<void> {
+    const run = this.#last.then(work)
     // The next rebalance goes on whatever became of this one; who asked for this one hears of it.
     this.#last = run.catch(() => undefined)
     return run
@@ -132,14 +158,4 @@ export class GroupCoordinator {
     }
     if (failures.length > 0) throw failures[0]
   }
-}
-
-/** @throws AegisError `GENERATION_FENCED` when the partition is no longer the member's */
-export function checkMember(member: GroupMember, groupId: string, topic: string, partition: number): void {
-  if (member.groupId === groupId && member.topic === topic && member.partitions.has(partition)) return
-  throw new AegisError(
-    'GENERATION_FENCED',
-    `partition ${partition} of ${topic} is not, or no longer, of member ${member.memberId} of group ${member.groupId}`,
-    { details: { groupId, topic, partition, memberId: member.memberId, generation: member.generation } },
-  )
 }

@@ -12,6 +12,7 @@ import { reopeningTests } from './reopening.ts'
 import { repeatTests } from './repeating.ts'
 import { type LogLocation, onLocations, type TestRunner } from './runner.ts'
 import { serializabilityTests } from './serializability.ts'
+import { staticMemberTests } from './static-members.ts'
 import { timeTests } from './time.ts'
 import { topicTests } from './topics.ts'
 import { transactionTests } from './transactions.ts'
@@ -54,6 +55,7 @@ export function logConformance(
     transactionTests(tests)
     serializabilityTests(tests)
     groupTests(tests)
+    staticMemberTests(tests)
     positionTests(tests)
     timeTests(tests)
     reopeningTests(tests)
