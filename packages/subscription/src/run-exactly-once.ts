@@ -17,12 +17,18 @@ interface Run<Item> {
   readonly closing: AbortSignal
 }
 
+/** How many messages share a transaction at most: fewer, once one was too large. */
+interface Sizes {
+  most: number
+}
+
 /** Transactions of neighbours of one partition, each with the handlers' outputs and the acknowledgement of its messages. */
 export async function runExactlyOnce<Item>(run: Run<Item>, concurrency: number): Promise<void> {
   const { feeds, settings } = run.consumer
   const { maxPollRecords } = settings
   const running = new Map<AssignedPartition, Promise<void>>()
   let failure: { readonly error: unknown } | undefined
+  const sizes: Sizes = { most: Number.POSITIVE_INFINITY }
   try {
     for (let first = await feeds.next(); first !== undefined; first = await feeds.next()) {
       const batch = [first]
@@ -37,7 +43,7 @@ export async function runExactlyOnce<Item>(run: Run<Item>, concurrency: number):
         await (running.get(partition) ?? Promise.race(running.values()))
       }
       if (failure !== undefined) break
-      const done = handleBatch(run, batch)
+      const done = handleBatch(run, sizes, batch)
         .catch((error: unknown) => {
           failure ??= { error }
           feeds.stop()
@@ -52,20 +58,28 @@ export async function runExactlyOnce<Item>(run: Run<Item>, concurrency: number):
   if (failure !== undefined) throw failure.error
 }
 
-async function handleBatch<Item>(run: Run<Item>, batch: readonly Delivery[]): Promise<void> {
+async function handleBatch<Item>(run: Run<Item>, sizes: Sizes, batch: readonly Delivery[]): Promise<void> {
+  let items: (Item | undefined)[] = []
   for (let at = 0; at < batch.length && !run.closing.aborted; ) {
-    const rest = batch.slice(at)
-    const items: (Item | undefined)[] = []
+    const rest = batch.slice(at, at + sizes.most)
     try {
-      at += await commitSome(run, rest, items)
+      const count = await commitSome(run, rest, items)
+      at += count
+      items = items.slice(count)
     } catch (error) {
       if (isOver(error, rest[0]!)) return
       if (isFatal(error)) throw error
+      // Each may write little, and all together too much: from now on fewer share a transaction.
+      if (AegisError.is(error, 'TRANSACTION_TOO_LARGE') && Math.min(items.length, rest.length) > 1) {
+        sizes.most = Math.ceil(Math.min(items.length, rest.length) / 2)
+        continue
+      }
       // Most of them have done nothing wrong: they are run again one by one, and only then it counts as an attempt.
       for (const [index, delivery] of rest.entries()) {
         await handleAlone(run, delivery, items.slice(index, index + 1))
       }
-      return
+      at += rest.length
+      items = items.slice(rest.length)
     }
   }
 }

@@ -26,6 +26,23 @@ describe('exactly once', () => {
     expect((await log.committed('g', 't', 0))?.offset).toBe(3)
   })
 
+  it('shares a transaction among fewer messages when together they have written too much', async () => {
+    await using log = await given(...Array.from({ length: 40 }, (_, at) => String(at)))
+    const before = log.commits
+    const subscription = await subscribe(log, { ...options, maxAttempts: 1 })
+    const attempts: number[] = []
+    await subscription.run(({ text, attempts: attempt }, tx) => {
+      attempts.push(attempt)
+      tx.append('out', { value: bytes(text) })
+      // 40 of them are more than a transaction may write.
+      tx.putState('s', bytes(text), Buffer.alloc(900_000))
+      if (text === '39') void subscription.close()
+    })
+    expect(await everything(log, 'out')).toEqual(Array.from({ length: 40 }, (_, at) => String(at)))
+    expect(new Set(attempts)).toEqual(new Set([1]))
+    expect(log.commits - before).toBeLessThan(20)
+  })
+
   it('refuses a bare ack', async () => {
     await using log = await given('a')
     const subscription = await subscribe(log, options)
