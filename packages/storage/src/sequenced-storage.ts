@@ -2,6 +2,7 @@ import { checkedDurability, type StoredOperation, storedKey, storedOperation } f
 import { CheckedReader, sizeOf } from './checked-reader.ts'
 import { AegisError } from './errors.ts'
 import { counterKey, encodeCounter } from './identity.ts'
+import { PeriodicSync } from './periodic-sync.ts'
 import { ScanProgress } from './scan-progress.ts'
 import type {
   CommitOptions,
@@ -53,12 +54,6 @@ interface Waiting {
 /** Waiting commits are written together up to this size, so that one fsync serves them; more would only delay the first. */
 const groupBytes = 4 << 20
 
-/**
- * How long a `'buffered'` commit waits to be synced, in milliseconds: what a power cut may take. Redis's `everysec`; the sync
- * runs beside the commits, so that none waits for it.
- */
-const syncInterval = 1_000
-
 /** A storage over a store: one commit at a time, in call order, fenced by the first failure. */
 export class SequencedStorage implements Storage {
   readonly databaseId: string
@@ -74,8 +69,8 @@ export class SequencedStorage implements Storage {
   #writing: Promise<void> | undefined
   /** Whether something was committed that no sync has covered. */
   #unflushed = false
-  #syncTimer: NodeJS.Timeout | undefined
-  #syncing: Promise<void> | undefined
+  /** None where a sync does not make buffered commits durable. */
+  readonly #periodicSync: PeriodicSync | undefined
   #failure: unknown
   #closed: Promise<void> | undefined
 
@@ -86,6 +81,7 @@ export class SequencedStorage implements Storage {
     this.#counter = medium.counter
     this.#written = medium.counter
     this.#reader = new CheckedReader(medium.store, () => this.#assertOpen())
+    if (medium.flush !== undefined) this.#periodicSync = new PeriodicSync(() => this.#syncBuffered())
     if (medium.readOnly === true) this.#status = 'read-only'
   }
 
@@ -196,10 +192,9 @@ export class SequencedStorage implements Storage {
   async #close(): Promise<void> {
     const writable = this.#status === 'open'
     this.#status = 'closing'
-    clearTimeout(this.#syncTimer)
     try {
       await this.#writing
-      await this.#syncing
+      await this.#periodicSync?.stop()
       if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
     } finally {
       try {
@@ -225,6 +220,8 @@ export class SequencedStorage implements Storage {
       const group = this.#nextGroup()
       try {
         await this.#writeGroup(group)
+        // A sync of earlier commits that failed meanwhile: what rests on them is not acknowledged either.
+        if (this.#failure !== undefined) throw this.#failure
       } catch (error) {
         this.#fence(error, group)
         break
@@ -255,22 +252,17 @@ export class SequencedStorage implements Storage {
     await this.#store.write(operations, durability === 'fsync')
     await this.#medium.committed?.(counter, durability)
     this.#written = counter
-    if (durability === 'buffered') this.#syncLater()
+    if (durability === 'buffered') this.#periodicSync?.later()
   }
 
-  /** Nothing waits for it; a failure fences. */
-  #syncLater(): void {
-    if (this.#medium.flush === undefined || this.#syncTimer !== undefined || this.#status !== 'open') return
-    this.#syncTimer = setTimeout(() => {
-      this.#syncing = this.#flushMedium()
-        .catch(() => undefined)
-        .finally(() => {
-          this.#syncTimer = undefined
-          this.#syncing = undefined
-          if (this.#unflushed) this.#syncLater()
-        })
-    }, syncInterval)
-    this.#syncTimer.unref?.()
+  /** A failure fences; nobody waits for it who could be told otherwise. */
+  async #syncBuffered(): Promise<boolean> {
+    try {
+      await this.#flushMedium()
+    } catch {
+      return false
+    }
+    return this.#unflushed
   }
 
   async #flushMedium(): Promise<void> {

@@ -113,8 +113,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'buffered commits are not synced later',
     file: 'packages/storage/src/sequenced-storage.ts',
-    find: "if (durability === 'buffered') this.#syncLater()",
-    replace: "if (durability !== 'buffered') this.#syncLater()",
+    find: "if (durability === 'buffered') this.#periodicSync?.later()",
+    replace: "if (durability !== 'buffered') this.#periodicSync?.later()",
     test: { file: 'packages/storage/test/buffered.test.ts' },
   },
   {
