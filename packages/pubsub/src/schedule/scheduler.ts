@@ -165,7 +165,6 @@ export class Scheduler {
     const stored = await tx.getState(cronSpace, key)
     if (stored === undefined) return
     const schedule = decodeScheduled<StoredCron>(stored)
-    if (schedule.nextAt !== dueAt) return
     const { publish, next } = occurrencesDue(name, schedule, dueAt, this.#log.now())
     const topic = await this.#topicOf(schedule)
     if (topic !== undefined && publish !== undefined) {
