@@ -66,6 +66,7 @@ export class Intake implements Feed, Source, PageTaker {
     const member = await log.join({
       groupId,
       topic,
+      sessionTimeout: settings.sessionTimeout,
       onAssignment: async ({ assigned, revoked }) => {
         await intake.#revoke(revoked)
         await intake.#assign(assigned)

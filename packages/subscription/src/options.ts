@@ -86,6 +86,8 @@ export interface Settings {
   readonly backoff: (attempts: number) => number
   readonly onError: 'throw' | 'skip'
   readonly signal: AbortSignal | undefined
+  /** Milliseconds. */
+  readonly sessionTimeout: number
   /** As that of `Decode`. */
   readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
 }
@@ -202,13 +204,13 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   if (autoCommit && delivery === 'exactly-once') {
     invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
   }
-  duration('sessionTimeout', options.sessionTimeout ?? '30s')
   return {
     groupId,
     shared,
     lease: duration('lease', options.lease ?? '30s'),
     priority: options.priority ?? (() => 0),
     signal,
+    sessionTimeout: duration('sessionTimeout', options.sessionTimeout ?? '30s'),
     delivery,
     autoCommit,
     from: checkSeek('from', options.from ?? 'latest'),

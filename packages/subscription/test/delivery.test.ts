@@ -45,6 +45,29 @@ describe('a group', () => {
     expect(seen.flat().sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3])
   })
 
+  it('tells the log how long a member may be silent', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const told: unknown[] = []
+    const watched = new Proxy(log, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        if (name === 'join') {
+          return (options: { sessionTimeout?: unknown }) => {
+            told.push(options.sessionTimeout)
+            return value.call(target, options)
+          }
+        }
+        return value.bind(target)
+      },
+    })
+    for (const options of [{}, { sessionTimeout: '5s' }]) {
+      await (await subscribe(watched, { groupId: 'g', ...options })).close()
+    }
+    expect(told).toEqual([30_000, 5_000])
+  })
+
   it('goes on where it was, wherever a new member would start', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')
