@@ -140,6 +140,11 @@ export class EventCodec {
     return this.#event(JSON.parse(text), streamId, place, keys)
   }
 
+  /** Those of the events that are to be given to the program. @throws AegisError `EVENT_TYPE_UNKNOWN` */
+  taken(events: StoredEvent[]): StoredEvent[] {
+    return this.#known === undefined ? events : events.filter(event => this.takes(event))
+  }
+
   /** Whether to give an event to the program. @throws AegisError `EVENT_TYPE_UNKNOWN` */
   takes({ type, streamId, version }: StoredEvent): boolean {
     if (this.#known === undefined || this.#known.has(type)) return true

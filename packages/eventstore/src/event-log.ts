@@ -132,7 +132,7 @@ export class EventLog {
     const decoded = records.map(record => this.codec.decodeOf(streamId, record, this.#keysOf(record)))
     const [lowest, highest] = backwards ? [records.at(-1), records[0]] : [records[0], records.at(-1)]
     return {
-      events: decoded.filter(event => this.codec.takes(event)),
+      events: this.codec.taken(decoded),
       first: lowest?.version ?? first,
       next: highest === undefined ? first : highest.version + 1,
       // Rarely asked for, and each value is a view to be made.

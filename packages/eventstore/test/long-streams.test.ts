@@ -37,3 +37,23 @@ it('a stream of 100,000 events is appended to, loaded, read in both directions a
   expect(await sums.load('long')).toEqual({ state: (length * (length - 1)) / 2 + 1, version: length })
   expect(evolved).toBe(length + 1)
 }, 60_000)
+
+it('ten thousand streams are told apart, listed by prefix, and each found at once', async () => {
+  await using log = await openLog({ memory: true })
+  const store = new EventStore(log)
+  const count = 10_000
+  for (let first = 0; first < count; first += 1000) {
+    await store.transaction(async events => {
+      for (let n = first; n < first + 1000; n++) await events.append(`${n % 3}-${n}`, { type: 'e', data: n })
+    })
+  }
+  let listed = 0
+  for await (const { streamId, version } of store.listStreams('1-*')) {
+    expect([streamId.startsWith('1-'), version]).toEqual([true, 0])
+    listed++
+  }
+  expect(listed).toBe(Math.floor(count / 3))
+  for (let n = 0; n < count; n += 97) {
+    expect((await store.load(`${n % 3}-${n}`)).map(({ data }) => data)).toEqual([n])
+  }
+}, 60_000)
