@@ -50,6 +50,8 @@ describe('a deleted topic', () => {
     expect(await keysLeft(storage)).toBe(before + 1)
     await again.createTopic('b')
     await expect(again.committed('g', 'b', 0)).rejects.toMatchObject({ code: 'OFFSET_RESET' })
+    const late = { groupId: 'g', topic: 'b', partition: 0, offset: 1 }
+    await expect(again.commitPosition(late)).rejects.toMatchObject({ code: 'OFFSET_RESET' })
     await again.close()
     await storage.close()
   })

@@ -54,8 +54,6 @@ export function positionTests({ describe, it, expect }: LogTests): void {
       await log.deleteTopic('t')
       await log.createTopic('t')
       expect(await outcome(() => log.committed('g', 't', 0))).toEqual('OFFSET_RESET')
-      const late = { groupId: 'g', topic: 't', partition: 0, offset: 1 }
-      expect(await outcome(() => log.commitPosition(late))).toEqual('OFFSET_RESET')
       expect(await outcome(() => log.committed('new', 't', 0))).toEqual('done')
       await log.resetGroup('g', 't', 'earliest')
       expect((await log.committed('g', 't', 0))?.offset).toEqual(await log.startOffset('t', 0))
