@@ -185,7 +185,6 @@ export function decidePlain(
   commit: Commit,
   now: number,
 ): Receipt {
-  assertThere(topic)
   if (records.some(({ key, partition, timestamp }) => (key ?? partition ?? timestamp ?? null) !== null)) {
     const sticky = stickyPartition(topic, records)
     return { positions: records.map(record => decideRecord(topic, record, commit, sticky, now)) }
@@ -221,7 +220,6 @@ class UniformReceipt implements Receipt {
 
 /** The same for one record. */
 export function decideOne(topic: TopicState, record: OutgoingRecord, commit: Commit, now: number): RecordPosition {
-  assertThere(topic)
   const { key = null, partition } = record
   const sticky = key === null && partition === undefined && topic.partitions.length > 1 ? topic.partitioner.next() : 0
   return decideRecord(topic, record, commit, sticky, now)
