@@ -28,6 +28,15 @@ const parse = ({ data }: StoredMessage): StoredPosition =>
 const hidden = (groupId: string): { group?: string } =>
   bytesOf(tokenOf(groupId)) === undefined ? { group: groupId } : {}
 
+function outlived(topic: Topic, groupId: string, partition: number): AegisError {
+  const { name } = topic.config
+  return new AegisError(
+    'OFFSET_RESET',
+    `the position of group ${groupId} belongs to a topic ${name} that was deleted: resetGroup() says where to go on in the new one`,
+    { details: { groupId, topic: name, partition } },
+  )
+}
+
 function fenced({ groupId, topic, partition, member }: PositionCommit | DecidedPosition): AegisError {
   return new AegisError(
     'GENERATION_FENCED',
@@ -49,6 +58,8 @@ export class Positions {
   readonly #locks: Locks
   /** By subject, the sequence that the member of this process goes on from. */
   readonly #held = new Map<string, number>()
+  /** By subject, the incarnation that its position is known to be of. */
+  readonly #current = new Map<string, string>()
 
   constructor(domain: Domain, publisher: Publisher, locks: Locks) {
     this.#domain = domain
@@ -66,12 +77,7 @@ export class Positions {
     const { offset, metadata = '', incarnation } = parse(message)
     if (offset === undefined) return undefined
     if (incarnation === topic.config.incarnation) return { offset, metadata }
-    const { name } = topic.config
-    throw new AegisError(
-      'OFFSET_RESET',
-      `the position of group ${groupId} belongs to a topic ${name} that was deleted: resetGroup() says where to go on in the new one`,
-      { details: { groupId, topic: name, partition } },
-    )
+    throw outlived(topic, groupId, partition)
   }
 
   /** Takes a partition for a member: everybody who had it before is refused from then on. */
@@ -129,8 +135,29 @@ export class Positions {
     this.#held.delete(this.subject(topic, groupId, partition))
   }
 
-  /** @throws AegisError `GENERATION_FENCED`, `VERSION_CONFLICT` never: who commits without a member overwrites */
+  /**
+   * To be called before a position is committed: one of a topic that was deleted is not overwritten unasked.
+   * @throws AegisError `OFFSET_RESET`
+   */
+  async checkIncarnation(topic: Topic, groupId: string, partition: number): Promise<void> {
+    const subject = this.subject(topic, groupId, partition)
+    const { incarnation } = topic.config
+    if (this.#current.get(subject) === incarnation) return
+    const message = await lastMessage(this.#domain, subject)
+    const stored = message === undefined ? undefined : parse(message)
+    if (stored?.offset !== undefined && stored.incarnation !== incarnation) throw outlived(topic, groupId, partition)
+    this.#current.set(subject, incarnation)
+  }
+
+  /** Puts a group somewhere, whatever it was at. */
+  async reset(topic: Topic, position: PositionCommit): Promise<void> {
+    this.#current.set(this.subject(topic, position.groupId, position.partition), topic.config.incarnation)
+    await this.commit(topic, position)
+  }
+
+  /** @throws AegisError `GENERATION_FENCED`, `OFFSET_RESET`; who commits without a member overwrites what is there */
   async commit(topic: Topic, position: PositionCommit): Promise<void> {
+    await this.checkIncarnation(topic, position.groupId, position.partition)
     const subject = this.subject(topic, position.groupId, position.partition)
     const release = await this.#locks.acquire([subject])
     try {

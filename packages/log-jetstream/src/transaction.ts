@@ -277,6 +277,9 @@ export class JetStreamTransaction implements Transaction {
 
   async #tryCommit(): Promise<boolean> {
     const { publisher, heads, positions } = this.#host
+    for (const { topic, position } of this.#positions) {
+      await positions.checkIncarnation(topic, position.groupId, position.partition)
+    }
     const plans = await this.#plans()
     const decided: DecidedPosition[] = []
     const refused = (): void => {

@@ -73,7 +73,7 @@ export class GroupReports {
         { details: { groupId, topic: name, members } },
       )
     }
-    for (const commit of commits) await this.#positions.commit(topic, commit)
+    for (const commit of commits) await this.#positions.reset(topic, commit)
   }
 
   /** Those that are not overdue. */
