@@ -1,8 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type {
   AppendOptions,
   DecidedPosition,
-  ExpectedVersion,
   KeyedRecord,
   KeyHistoryOptions,
   OutgoingRecord,
@@ -14,18 +12,19 @@ import type {
 import { partitionForKey } from '@aegis/log'
 import { checkedRecords, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
-import { type AppendPlan, type PlacedRecord, placed, planAppend } from './append-plan.ts'
+import { type PlacedRecord, placed } from './append-plan.ts'
 import type { Domain } from './domain.ts'
-import { type Head, type Heads, meets, versionConflict } from './heads.ts'
+import type { Heads } from './heads.ts'
 import { checkKeyed, keySubject, keysSubject, newestRecord, readHistory, scanKeys, startsWith } from './keyed-reads.ts'
 import { checkExpectation, subjectsOf } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
-import { lastMessage, messagesFrom } from './messages.ts'
+import { type Append, OptimisticCommit, tooLarge } from './optimistic-commit.ts'
 import type { Positions } from './positions.ts'
-import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
+import type { Publisher } from './publisher.ts'
+import { conflict, ReadSet } from './read-set.ts'
 import { recordsOf } from './record-message.ts'
 import { refuseProducer, truncationRefused } from './refused.ts'
-import { decodeEntry, encodeEntry, scanEntries } from './state.ts'
+import { decodeEntry, scanEntries } from './state.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 import { sizeOf } from './topic-writer.ts'
@@ -47,32 +46,6 @@ export interface TransactionHost {
   check(): void
 }
 
-interface Range {
-  readonly prefix: Uint8Array
-  readonly keyOf: (message: StoredMessage) => Uint8Array | null
-}
-
-/** What was read of a subject, or of several by a wildcard. */
-interface Read {
-  /** Of the last message that was seen; 0 for none. */
-  sequence: number
-  /** What of a wildcard's messages was of interest. */
-  readonly ranges: readonly Range[]
-}
-
-interface Append {
-  readonly topic: Topic
-  readonly records: readonly PlacedRecord[]
-  readonly expected: ExpectedVersion
-  readonly receipt: { positions?: readonly RecordPosition[] }
-}
-
-const conflict = (): AegisError =>
-  new AegisError(
-    'TRANSACTION_CONFLICT',
-    'something that the transaction has read was changed before it could commit: run it again',
-  )
-
 /**
  * One attempt of a transaction: what it reads is remembered with the sequence it had, and its writes are kept until they
  * go out in one batch in which the stream checks all of that.
@@ -82,10 +55,7 @@ export class JetStreamTransaction implements Transaction {
   readonly #began = Date.now()
   #ended = false
   #bytes = 0
-  /** By subject, or by a wildcard for several. */
-  readonly #reads = new Map<string, Read>()
-  /** Reads that are on their way. */
-  #reading = 0
+  readonly #reads: ReadSet
   readonly #appends: Append[] = []
   readonly #state = new Map<
     string,
@@ -96,6 +66,7 @@ export class JetStreamTransaction implements Transaction {
 
   constructor(host: TransactionHost) {
     this.#host = host
+    this.#reads = new ReadSet(host.domain)
   }
 
   append(name: string, records: OutgoingRecord | readonly OutgoingRecord[], options: AppendOptions = {}): Receipt {
@@ -153,14 +124,16 @@ export class JetStreamTransaction implements Transaction {
     if (topic.config.keyed === 'history') {
       if (own !== undefined) return (await this.history(name, key, { reverse: true, limit: 1 }))[0]
     } else if (own !== undefined) return own.value === null ? undefined : unnumbered(topic, own, -1)
-    return newestRecord(topic, await this.#last(keySubject(this.#host.domain, topic, key)))
+    return newestRecord(topic, await this.#reads.last(keySubject(this.#host.domain, topic, key)))
   }
 
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     this.#check()
     const topic = this.#host.find(name)
-    const { records, sequence, count } = await this.#read(() => readHistory(this.#host.domain, topic, key, options))
-    this.#saw(keySubject(this.#host.domain, topic, key), sequence)
+    const { records, sequence, count } = await this.#reads.during(() =>
+      readHistory(this.#host.domain, topic, key, options),
+    )
+    this.#reads.saw(keySubject(this.#host.domain, topic, key), sequence)
     const own = this.#own(topic, key).map((record, at) => unnumbered(topic, record, count + at))
     return withOwnRecords(records, own, 0, options)
   }
@@ -168,8 +141,8 @@ export class JetStreamTransaction implements Transaction {
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
     this.#check()
     const topic = this.#host.find(name)
-    const found = await this.#read(async () => {
-      await this.#sawAll(keysSubject(this.#host.domain, topic), prefix, message => keyOf(topic, message))
+    const found = await this.#reads.during(async () => {
+      await this.#reads.sawAll(keysSubject(this.#host.domain, topic), prefix, message => keyOf(topic, message))
       return scanKeys(this.#host.domain, topic, prefix)
     })
     const rows = new Map<string, KeyedRecord>()
@@ -192,7 +165,7 @@ export class JetStreamTransaction implements Transaction {
     const subject = this.#host.domain.subjects.state(space, key)
     const own = this.#state.get(subject)
     if (own !== undefined) return own.value
-    const message = await this.#last(subject)
+    const message = await this.#reads.last(subject)
     return message === undefined ? undefined : decodeEntry(message).value
   }
 
@@ -201,8 +174,8 @@ export class JetStreamTransaction implements Transaction {
     prefix: Uint8Array = new Uint8Array(),
   ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
     this.#check()
-    const found = await this.#read(async () => {
-      await this.#sawAll(this.#host.domain.subjects.space(space), prefix, message => decodeEntry(message).key)
+    const found = await this.#reads.during(async () => {
+      await this.#reads.sawAll(this.#host.domain.subjects.space(space), prefix, message => decodeEntry(message).key)
       return scanEntries(this.#host.domain, space, prefix)
     })
     const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
@@ -215,28 +188,15 @@ export class JetStreamTransaction implements Transaction {
     for (const id of [...entries.keys()].sort()) yield entries.get(id)!
   }
 
-  /** Whether nothing that was read has changed. What was read in several steps is only known to belong together if so. */
-  async readsHold(): Promise<boolean> {
-    for (const [subject, read] of this.#reads) if (!(await this.#holds(subject, read))) return false
-    return true
-  }
-
-  async #holds(subject: string, read: Read): Promise<boolean> {
-    const sequence = (await lastMessage(this.#host.domain, subject))?.sequence ?? 0
-    if (sequence === read.sequence) return true
-    if (read.ranges.length === 0 || sequence < read.sequence) return false
-    // Something was written that fits the wildcard: of what was read, or beside it?
-    for await (const message of messagesFrom(this.#host.domain, subject, read.sequence + 1)) {
-      if (read.ranges.some(({ prefix, keyOf }) => startsWith(keyOf(message), prefix))) return false
-      read.sequence = message.sequence
-    }
-    return true
+  /** Whether nothing that was read has changed. */
+  readsHold(): Promise<boolean> {
+    return this.#reads.hold()
   }
 
   async commit(): Promise<void> {
     this.#check()
     this.#ended = true
-    if (this.#reading > 0) throw ended()
+    if (this.#reads.busy) throw ended()
     const { domain, locks } = this.#host
     const writes = this.#appends.length + this.#state.size + this.#positions.length
     if (writes === 0) {
@@ -255,177 +215,21 @@ export class JetStreamTransaction implements Transaction {
     ]
     const release = await locks.acquire(names)
     try {
-      await this.#commit()
+      await new OptimisticCommit(this.#host, {
+        began: this.#began,
+        reads: this.#reads,
+        appends: this.#appends,
+        state: this.#state,
+        positions: this.#positions,
+      }).run()
     } finally {
       release()
     }
+    this.#committed()
   }
 
   end(): void {
     this.#ended = true
-  }
-
-  async #commit(): Promise<void> {
-    const deadline = performance.now() + this.#host.domain.patience.milliseconds
-    for (let wait = 1; ; wait = Math.min(2 * wait, 100)) {
-      if (await this.#tryCommit()) return
-      // Somebody was faster on a key that the transaction has not read: it goes on top of what they wrote.
-      if (performance.now() > deadline) throw conflict()
-      await pause(Math.random() * wait)
-    }
-  }
-
-  async #tryCommit(): Promise<boolean> {
-    const { publisher, heads, positions } = this.#host
-    for (const { topic, position } of this.#positions) {
-      await positions.checkIncarnation(topic, position.groupId, position.partition)
-    }
-    const plans = await this.#plans()
-    const decided: DecidedPosition[] = []
-    const refused = (): void => {
-      for (const position of decided) position.refused?.()
-    }
-    let batch: Batch
-    try {
-      batch = this.#batch(plans, decided)
-    } catch (error) {
-      refused()
-      throw error
-    }
-    let first: number
-    try {
-      const { messages } = batch
-      if (messages.length >= largestBatch) throw tooLarge(`${messages.length} messages, of at most ${largestBatch - 1}`)
-      first = messages.length === 1 ? await publisher.publish(messages[0]!) : await publisher.publishAll(messages)
-    } catch (error) {
-      refused()
-      for (const { plan } of plans) for (const { subject } of plan.messages) heads.forget(subject)
-      if (!(error instanceof SequenceConflict)) throw error
-      if (!(await this.readsHold())) throw conflict()
-      for (const { topic, position } of this.#positions) await positions.checkHeld(topic, position)
-      return false
-    }
-    for (const { plan, appends, at } of batch.plans) {
-      const sequences = plan.messages.map((_, index) => first + at + index)
-      for (const [subject, head] of plan.heads(sequences)) heads.remember(subject, head)
-      const all = plan.positions(sequences)
-      let next = 0
-      for (const { receipt, records } of appends) {
-        receipt.positions = all.slice(next, next + records.length)
-        next += records.length
-      }
-    }
-    for (const [subject, at] of batch.positions) positions.wrote(subject, first + at)
-    this.#committed()
-    return true
-  }
-
-  /** One plan for each topic, of all its appends. */
-  async #plans(): Promise<TopicPlan[]> {
-    const { domain } = this.#host
-    const topics = new Map<Topic, Append[]>()
-    for (const append of this.#appends) {
-      const known = topics.get(append.topic)
-      if (known === undefined) topics.set(append.topic, [append])
-      else known.push(append)
-    }
-    const plans: TopicPlan[] = []
-    for (const [topic, appends] of topics) {
-      const { name, keyed } = topic.config
-      if (topic.deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${name} was deleted`)
-      const heads = keyed === 'none' ? new Map<string, Head>() : await this.#headsFor(topic, appends)
-      plans.push({
-        plan: planAppend(
-          domain,
-          topic,
-          appends.flatMap(({ records }) => records),
-          heads,
-        ),
-        appends,
-      })
-    }
-    return plans
-  }
-
-  async #headsFor(topic: Topic, appends: readonly Append[]): Promise<Map<string, Head>> {
-    const { domain, heads } = this.#host
-    const found = new Map<string, Head>()
-    const keys = new Map<string, Uint8Array>()
-    const wanted = new Set<string>()
-    for (const { records, expected } of appends) {
-      for (const [subject, key] of subjectsOf(domain, topic, records)) {
-        keys.set(subject, key)
-        if (topic.config.keyed === 'history' || expected !== 'any' || this.#reads.has(subject)) wanted.add(subject)
-      }
-    }
-    for (const subject of wanted) {
-      const read = this.#reads.get(subject)?.sequence
-      let head = await heads.find(topic, subject)
-      const first = appends.find(({ records }) => subjectsOf(domain, topic, records).has(subject))?.expected ?? 'any'
-      // What was read must still be so; and what is in memory may be old: only the leader's word is reported.
-      if (!meets(first, head) || (read !== undefined && head.sequence !== read)) head = await heads.read(topic, subject)
-      if (read !== undefined && head.sequence !== read) throw conflict()
-      found.set(subject, head)
-    }
-    // Each append expects what those before it have made of its key.
-    const now = new Map(found)
-    for (const { records, expected } of appends) {
-      const [subject] = records.length > 0 ? subjectsOf(domain, topic, records).keys() : []
-      const head = subject === undefined ? undefined : now.get(subject)
-      if (subject !== undefined && head !== undefined && !meets(expected, head)) {
-        throw versionConflict(topic, keys.get(subject)!, expected, head)
-      }
-      for (const record of records) {
-        const written = domain.subjects.key(topic.config.incarnation, record.partition, record.key!)
-        const before = now.get(written)
-        if (before !== undefined) now.set(written, headAfter(topic, before, record))
-      }
-    }
-    return found
-  }
-
-  #batch(plans: readonly TopicPlan[], decided: DecidedPosition[]): Batch {
-    const { domain, positions } = this.#host
-    const writes: OutgoingMessage[] = []
-    const placedPlans: Batch['plans'][number][] = []
-    for (const { plan, appends } of plans) {
-      placedPlans.push({ plan, appends, at: writes.length })
-      writes.push(...plan.messages)
-    }
-    for (const [subject, { key, value }] of this.#state) {
-      const expected = this.#reads.get(subject)?.sequence
-      const data = encodeEntry(key, value)
-      if (data.length > domain.maxPayload)
-        throw tooLarge(`a value of ${data.length} bytes, of at most ${domain.maxPayload}`)
-      writes.push(expected === undefined ? { subject, data } : { subject, data, expected })
-    }
-    const written = new Map<string, number>()
-    for (const { topic, position } of this.#positions) {
-      if ('decide' in position) decided.push(position)
-      const message = positions.message(topic, position)
-      const before = written.get(message.subject)
-      written.set(message.subject, writes.length)
-      // A second position of the same partition goes on top of the first.
-      writes.push(before === undefined ? message : { subject: message.subject, data: message.data })
-    }
-    const checkedThere = new Set(writes.filter(({ expected }) => expected !== undefined).map(({ subject }) => subject))
-    const unchecked = [...this.#reads].filter(([subject]) => !checkedThere.has(subject))
-    const checks = unchecked.map(
-      ([subject, { sequence }], at): OutgoingMessage => ({
-        subject: domain.subjects.check(`${this.#began}-${at}`),
-        data: new Uint8Array(),
-        expected: sequence,
-        expectedOn: subject,
-        timeToLive: 1,
-      }),
-    )
-    // Checked first: what the transaction writes itself would be found otherwise.
-    const shift = checks.length
-    return {
-      messages: [...checks, ...writes],
-      plans: placedPlans.map(({ plan, appends, at }) => ({ plan, appends, at: at + shift })),
-      positions: new Map([...written].map(([subject, at]) => [subject, at + shift])),
-    }
   }
 
   #committed(): void {
@@ -440,37 +244,6 @@ export class JetStreamTransaction implements Transaction {
         })
       }
     }
-  }
-
-  async #read<T>(read: () => Promise<T>): Promise<T> {
-    this.#reading++
-    try {
-      return await read()
-    } finally {
-      this.#reading--
-    }
-  }
-
-  #last(subject: string): Promise<StoredMessage | undefined> {
-    return this.#read(async () => {
-      const message = await lastMessage(this.#host.domain, subject)
-      this.#saw(subject, message?.sequence ?? 0)
-      return message
-    })
-  }
-
-  #saw(subject: string, sequence: number): void {
-    const before = this.#reads.get(subject)
-    if (before !== undefined && before.sequence !== sequence) throw conflict()
-    if (before === undefined) this.#reads.set(subject, { sequence, ranges: [] })
-  }
-
-  /** Remembers that all of a prefix was read of what fits a wildcard. */
-  async #sawAll(filter: string, prefix: Uint8Array, keyOf: Range['keyOf']): Promise<void> {
-    const before = this.#reads.get(filter)
-    if (before !== undefined && !(await this.#holds(filter, before))) throw conflict()
-    const sequence = before?.sequence ?? (await lastMessage(this.#host.domain, filter))?.sequence ?? 0
-    this.#reads.set(filter, { sequence, ranges: [...(before?.ranges ?? []), { prefix, keyOf }] })
   }
 
   #write(space: string, key: Uint8Array, value: Uint8Array | undefined): void {
@@ -500,12 +273,6 @@ export class JetStreamTransaction implements Transaction {
   }
 }
 
-/** The offset of what is not committed yet is not known: -1. */
-function headAfter({ config }: Topic, { sequence, version }: Head, { value }: PlacedRecord): Head {
-  if (config.keyed === 'history') return { sequence, version: version + 1, exists: true }
-  return { sequence, version: -1, exists: value !== null }
-}
-
 const ended = (): AegisError =>
   new AegisError(
     'TRANSACTION_STATE',
@@ -514,22 +281,6 @@ const ended = (): AegisError =>
 
 const keyOf = ({ config: { name } }: Topic, message: StoredMessage): Uint8Array | null =>
   recordsOf(name, 0, message, 0, false)[0]?.key ?? null
-
-interface TopicPlan {
-  readonly plan: AppendPlan
-  readonly appends: readonly Append[]
-}
-
-interface Batch {
-  readonly messages: readonly OutgoingMessage[]
-  /** With the place of each plan's first message. */
-  readonly plans: readonly (TopicPlan & { readonly at: number })[]
-  /** By subject, the place of its last message. */
-  readonly positions: ReadonlyMap<string, number>
-}
-
-const tooLarge = (what: string): AegisError =>
-  new AegisError('TRANSACTION_TOO_LARGE', `the transaction writes ${what}: make several of it`)
 
 // The offset of an own write is not known before the commit: -1.
 function unnumbered(topic: Topic, record: PlacedRecord, version: number): KeyedRecord {

@@ -1,0 +1,228 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { DecidedPosition, ExpectedVersion, PositionCommit, RecordPosition } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { type AppendPlan, type PlacedRecord, planAppend } from './append-plan.ts'
+import type { Domain } from './domain.ts'
+import { type Head, type Heads, meets, versionConflict } from './heads.ts'
+import { subjectsOf } from './keyed-writer.ts'
+import type { Positions } from './positions.ts'
+import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
+import { conflict, type ReadSet } from './read-set.ts'
+import { encodeEntry } from './state.ts'
+import type { Topic } from './topic.ts'
+
+export interface Append {
+  readonly topic: Topic
+  readonly records: readonly PlacedRecord[]
+  readonly expected: ExpectedVersion
+  readonly receipt: { positions?: readonly RecordPosition[] }
+}
+
+/** What a transaction is to store, and what it rests on. */
+export interface TransactionWrites {
+  readonly began: number
+  readonly reads: ReadSet
+  readonly appends: readonly Append[]
+  /** By subject. */
+  readonly state: ReadonlyMap<string, { readonly key: Uint8Array; readonly value: Uint8Array | undefined }>
+  readonly positions: readonly { readonly topic: Topic; readonly position: PositionCommit | DecidedPosition }[]
+}
+
+interface CommitHost {
+  readonly domain: Domain
+  readonly publisher: Publisher
+  readonly heads: Heads
+  readonly positions: Positions
+}
+
+/** Sends a transaction as one batch; again, when somebody was faster on something that it had not read. */
+export class OptimisticCommit {
+  readonly #host: CommitHost
+  readonly #writes: TransactionWrites
+
+  constructor(host: CommitHost, writes: TransactionWrites) {
+    this.#host = host
+    this.#writes = writes
+  }
+
+  /** Until it is stored, or refused for good. */
+  async run(): Promise<void> {
+    const deadline = performance.now() + this.#host.domain.patience.milliseconds
+    for (let wait = 1; ; wait = Math.min(2 * wait, 100)) {
+      if (await this.#tryCommit()) return
+      // Somebody was faster on a key that the transaction has not read: it goes on top of what they wrote.
+      if (performance.now() > deadline) throw conflict()
+      await pause(Math.random() * wait)
+    }
+  }
+
+  async #tryCommit(): Promise<boolean> {
+    const { publisher, heads, positions } = this.#host
+    for (const { topic, position } of this.#writes.positions) {
+      await positions.checkIncarnation(topic, position.groupId, position.partition)
+    }
+    const plans = await this.#plans()
+    const decided: DecidedPosition[] = []
+    const refused = (): void => {
+      for (const position of decided) position.refused?.()
+    }
+    let batch: Batch
+    try {
+      batch = this.#batch(plans, decided)
+    } catch (error) {
+      refused()
+      throw error
+    }
+    let first: number
+    try {
+      const { messages } = batch
+      if (messages.length >= largestBatch) throw tooLarge(`${messages.length} messages, of at most ${largestBatch - 1}`)
+      first = messages.length === 1 ? await publisher.publish(messages[0]!) : await publisher.publishAll(messages)
+    } catch (error) {
+      refused()
+      for (const { plan } of plans) for (const { subject } of plan.messages) heads.forget(subject)
+      if (!(error instanceof SequenceConflict)) throw error
+      if (!(await this.#writes.reads.hold())) throw conflict()
+      for (const { topic, position } of this.#writes.positions) await positions.checkHeld(topic, position)
+      return false
+    }
+    for (const { plan, appends, at } of batch.plans) {
+      const sequences = plan.messages.map((_, index) => first + at + index)
+      for (const [subject, head] of plan.heads(sequences)) heads.remember(subject, head)
+      const all = plan.positions(sequences)
+      let next = 0
+      for (const { receipt, records } of appends) {
+        receipt.positions = all.slice(next, next + records.length)
+        next += records.length
+      }
+    }
+    for (const [subject, at] of batch.positions) positions.wrote(subject, first + at)
+    return true
+  }
+
+  /** One plan for each topic, of all its appends. */
+  async #plans(): Promise<TopicPlan[]> {
+    const { domain } = this.#host
+    const topics = new Map<Topic, Append[]>()
+    for (const append of this.#writes.appends) {
+      const known = topics.get(append.topic)
+      if (known === undefined) topics.set(append.topic, [append])
+      else known.push(append)
+    }
+    const plans: TopicPlan[] = []
+    for (const [topic, appends] of topics) {
+      const { name, keyed } = topic.config
+      if (topic.deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${name} was deleted`)
+      const heads = keyed === 'none' ? new Map<string, Head>() : await this.#headsFor(topic, appends)
+      plans.push({
+        plan: planAppend(
+          domain,
+          topic,
+          appends.flatMap(({ records }) => records),
+          heads,
+        ),
+        appends,
+      })
+    }
+    return plans
+  }
+
+  async #headsFor(topic: Topic, appends: readonly Append[]): Promise<Map<string, Head>> {
+    const { domain, heads } = this.#host
+    const found = new Map<string, Head>()
+    const keys = new Map<string, Uint8Array>()
+    const wanted = new Set<string>()
+    for (const { records, expected } of appends) {
+      for (const [subject, key] of subjectsOf(domain, topic, records)) {
+        keys.set(subject, key)
+        if (
+          topic.config.keyed === 'history' ||
+          expected !== 'any' ||
+          this.#writes.reads.sequenceOf(subject) !== undefined
+        )
+          wanted.add(subject)
+      }
+    }
+    for (const subject of wanted) {
+      const read = this.#writes.reads.sequenceOf(subject)
+      let head = await heads.find(topic, subject)
+      const first = appends.find(({ records }) => subjectsOf(domain, topic, records).has(subject))?.expected ?? 'any'
+      // What was read must still be so; and what is in memory may be old: only the leader's word is reported.
+      if (!meets(first, head) || (read !== undefined && head.sequence !== read)) head = await heads.read(topic, subject)
+      if (read !== undefined && head.sequence !== read) throw conflict()
+      found.set(subject, head)
+    }
+    // Each append expects what those before it have made of its key.
+    const now = new Map(found)
+    for (const { records, expected } of appends) {
+      const [subject] = records.length > 0 ? subjectsOf(domain, topic, records).keys() : []
+      const head = subject === undefined ? undefined : now.get(subject)
+      if (subject !== undefined && head !== undefined && !meets(expected, head)) {
+        throw versionConflict(topic, keys.get(subject)!, expected, head)
+      }
+      for (const record of records) {
+        const written = domain.subjects.key(topic.config.incarnation, record.partition, record.key!)
+        const before = now.get(written)
+        if (before !== undefined) now.set(written, headAfter(topic, before, record))
+      }
+    }
+    return found
+  }
+
+  #batch(plans: readonly TopicPlan[], decided: DecidedPosition[]): Batch {
+    const { domain, positions } = this.#host
+    const writes: OutgoingMessage[] = []
+    const placedPlans: Batch['plans'][number][] = []
+    for (const { plan, appends } of plans) {
+      placedPlans.push({ plan, appends, at: writes.length })
+      writes.push(...plan.messages)
+    }
+    for (const [subject, { key, value }] of this.#writes.state) {
+      const expected = this.#writes.reads.sequenceOf(subject)
+      const data = encodeEntry(key, value)
+      if (data.length > domain.maxPayload)
+        throw tooLarge(`a value of ${data.length} bytes, of at most ${domain.maxPayload}`)
+      writes.push(expected === undefined ? { subject, data } : { subject, data, expected })
+    }
+    const written = new Map<string, number>()
+    for (const { topic, position } of this.#writes.positions) {
+      if ('decide' in position) decided.push(position)
+      const message = positions.message(topic, position)
+      const before = written.get(message.subject)
+      written.set(message.subject, writes.length)
+      // A second position of the same partition goes on top of the first.
+      writes.push(before === undefined ? message : { subject: message.subject, data: message.data })
+    }
+    const checkedThere = new Set(writes.filter(({ expected }) => expected !== undefined).map(({ subject }) => subject))
+    const checks = this.#writes.reads.checks(at => domain.subjects.check(`${this.#writes.began}-${at}`), checkedThere)
+    // Checked first: what the transaction writes itself would be found otherwise.
+    const shift = checks.length
+    return {
+      messages: [...checks, ...writes],
+      plans: placedPlans.map(({ plan, appends, at }) => ({ plan, appends, at: at + shift })),
+      positions: new Map([...written].map(([subject, at]) => [subject, at + shift])),
+    }
+  }
+}
+
+/** The offset of what is not committed yet is not known: -1. */
+function headAfter({ config }: Topic, { sequence, version }: Head, { value }: PlacedRecord): Head {
+  if (config.keyed === 'history') return { sequence, version: version + 1, exists: true }
+  return { sequence, version: -1, exists: value !== null }
+}
+
+interface TopicPlan {
+  readonly plan: AppendPlan
+  readonly appends: readonly Append[]
+}
+
+interface Batch {
+  readonly messages: readonly OutgoingMessage[]
+  /** With the place of each plan's first message. */
+  readonly plans: readonly (TopicPlan & { readonly at: number })[]
+  /** By subject, the place of its last message. */
+  readonly positions: ReadonlyMap<string, number>
+}
+
+export const tooLarge = (what: string): AegisError =>
+  new AegisError('TRANSACTION_TOO_LARGE', `the transaction writes ${what}: make several of it`)
