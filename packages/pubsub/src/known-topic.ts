@@ -21,4 +21,4 @@ export async function knownTopic(log: Log, name: string): Promise<TopicDescripti
 
 /** The log is closed, or has failed and says so to everybody: what runs in the background has nothing to do any more. */
 export const isLogGone = (error: unknown): boolean =>
-  AegisError.is(error) && (error.code === 'LOG_CLOSED' || error.code.startsWith('STORAGE_'))
+  AegisError.is(error) && ['LOG_CLOSED', 'STORAGE_CLOSED', 'STORAGE_FENCED'].includes(error.code)

@@ -169,13 +169,15 @@ export class MessageIds {
     if (recent !== undefined && recent.offset >= (await this.#log.startOffset(topic.name, partition))) {
       return { ...recent, duplicate: true }
     }
-    for (let from = offset; ; ) {
+    // Not beyond what is there now: others may go on appending for ever.
+    const end = await this.#log.endOffset(topic.name)
+    for (let from = offset; from < end; ) {
       const { records, nextOffset } = await this.#log.read(topic.name, partition, { from, maxBytes: pageBytes })
       const found = records.find(record => headerOf(record, reserved.messageId) === messageId)
       if (found !== undefined) {
         return { topic: topic.name, partition, offset: found.offset, timestamp: found.timestamp, duplicate: true }
       }
-      if (records.length === 0 || nextOffset <= from) break
+      if (nextOffset <= from) break
       from = nextOffset
     }
     // Retention has taken the message: it is as new. Compaction has: a later one of its key is there, and must stay the last.
