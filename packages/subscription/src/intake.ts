@@ -67,6 +67,7 @@ export class Intake implements Feed, Source, PageTaker {
       groupId,
       topic,
       sessionTimeout: settings.sessionTimeout,
+      ...(settings.instanceId !== undefined && { instanceId: settings.instanceId }),
       onAssignment: async ({ assigned, revoked }) => {
         await intake.#revoke(revoked)
         await intake.#assign(assigned)

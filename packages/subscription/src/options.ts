@@ -54,6 +54,11 @@ export interface SubscriptionOptions {
   onError?: 'throw' | 'skip'
   /** How long a member of another process may be silent before its partitions go to others. Default `'30s'`. */
   sessionTimeout?: number | string
+  /**
+   * Names this member of the group: started again within `sessionTimeout` under the same name it has the same partitions again, and
+   * nothing moves; a second one of that name takes its place. A log that has no static members refuses it.
+   */
+  instanceId?: string
   /** Closes the subscription. */
   signal?: AbortSignal
 }
@@ -88,6 +93,7 @@ export interface Settings {
   readonly signal: AbortSignal | undefined
   /** Milliseconds. */
   readonly sessionTimeout: number
+  readonly instanceId: string | undefined
   /** As that of `Decode`. */
   readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
 }
@@ -106,6 +112,7 @@ const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([
   'backoff',
   'onError',
   'sessionTimeout',
+  'instanceId',
   'signal',
 ])
 
@@ -211,6 +218,7 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
     priority: options.priority ?? (() => 0),
     signal,
     sessionTimeout: duration('sessionTimeout', options.sessionTimeout ?? '30s'),
+    instanceId: options.instanceId,
     delivery,
     autoCommit,
     from: checkSeek('from', options.from ?? 'latest'),

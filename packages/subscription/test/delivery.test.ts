@@ -45,6 +45,21 @@ describe('a group', () => {
     expect(seen.flat().sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3])
   })
 
+  it('gives a member that is started again under its name the same partitions, and moves no others', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 4 })
+    const members = await Promise.all(
+      ['one', 'two'].map(instanceId => subscribe(log, { groupId: 'g', sessionTimeout: '10m', instanceId })),
+    )
+    const owners = async () =>
+      (await log.describeGroup('g', 't')).memberDetails.map(({ partitions }) => partitions).sort()
+    const before = await owners()
+    await members[0]!.close()
+    const again = await subscribe(log, { groupId: 'g', sessionTimeout: '10m', instanceId: 'one' })
+    expect(await owners()).toEqual(before)
+    await Promise.all([again.close(), members[1]!.close()])
+  })
+
   it('tells the log how long a member may be silent', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')
