@@ -87,6 +87,11 @@ export class EventProcessor {
     return this.#checkpoint.skipped
   }
 
+  /** What it has ended by, if it has. */
+  get ended(): { readonly error: unknown } | undefined {
+    return this.#end
+  }
+
   /** Resolves when an event at the position would be handled. */
   async waitFor(position: number, options: WaitForOptions = {}): Promise<void> {
     if (this.#end !== undefined && position >= this.#position) throw this.#end.error

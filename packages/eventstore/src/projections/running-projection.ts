@@ -191,13 +191,15 @@ export class RunningProjection {
       }))
     } catch (error) {
       await builder.stop()
-      await this.#abandon(build, error)
+      await this.#goOn(build, error).catch((failed: unknown) => this.#fail(failed))
       if (this.#failure !== undefined) this.#waiters.refuse(this.#failure.error)
       throw error
     }
     this.#live = builder
     this.#failure = undefined
     this.#waiters.advance(builder.position)
+    // It may have come to an event that it cannot apply before anybody waited for it as the live one.
+    if (builder.ended !== undefined && this.#failure === undefined) this.#fail(builder.ended.error)
   }
 
   #reach(builder: EventProcessor, end: number): Promise<void> {
@@ -209,11 +211,13 @@ export class RunningProjection {
     )
   }
 
-  /** The build has failed: it is forgotten, and the live one goes on. When all is only closed, the next start goes on with it. */
-  async #abandon(build: number, error: unknown): Promise<void> {
-    if (this.#closed || !AegisError.is(error, 'EVENT_PROCESSOR_FAILED')) return
-    await this.#change(({ building: _, ...stored }) => ({ ...stored, old: [...stored.old, build] }))
-    if (this.#live !== undefined && this.#failure === undefined) this.#live = await this.#process(this.#stored.live)
+  /** The build has failed, and the live one goes on. A build that is only interrupted is taken up by the next rebuild or start. */
+  async #goOn(build: number, error: unknown): Promise<void> {
+    if (this.#closed) return
+    if (AegisError.is(error, 'EVENT_PROCESSOR_FAILED'))
+      await this.#change(({ building: _, ...stored }) => ({ ...stored, old: [...stored.old, build] }))
+    if (this.#live?.ended !== undefined && this.#failure === undefined)
+      this.#live = await this.#process(this.#stored.live)
   }
 
   async #process(build: number): Promise<EventProcessor> {

@@ -278,6 +278,29 @@ describeEachLog('projections', open => {
     expect(await contents(store, breakable)).toEqual({ 'account-1': 3 })
   })
 
+  it('a projection that has failed runs again when it is rebuilt after the repair', async () => {
+    await using log = await open()
+    const store = new EventStore(log)
+    let broken = true
+    const repaired: AsyncProjection<AccountEvent, Documents<number>> = {
+      ...balances,
+      apply(event, model, tx) {
+        if (broken) throw new Error('cannot')
+        return balances.apply(event, model, tx)
+      },
+    }
+    const failures: unknown[] = []
+    await using runner = await startProjections(store, [repaired], { onFailure: name => failures.push(name) })
+    const { position } = await store.append('account-1', deposit(1))
+    await expect(runner.waitFor('balances', position)).rejects.toMatchObject({ code: 'EVENT_PROCESSOR_FAILED' })
+    broken = false
+    await runner.rebuild('balances')
+    await store.append('account-1', deposit(1))
+    await settled(runner)
+    expect([await contents(store, repaired), failures]).toEqual([{ 'account-1': 2 }, ['balances']])
+    expect(await runner.status()).toMatchObject([{ state: 'running' }])
+  })
+
   it('by choice an event that cannot be applied is left out and noted, also when it cannot even be read', async () => {
     await using log = await open()
     const poison = {
