@@ -151,10 +151,12 @@ export class KeyStore {
 
   async #read(subject: string): Promise<SubjectDataKey | undefined> {
     const before = this.#forgotten
+    const known = this.#known.get(subject)?.deref()
     const stored = await this.#stored(this.#log, subject)
     if (before !== this.#forgotten) return this.#read(subject)
     if (stored !== undefined) return this.#keep(subject, this.#masters.unwrap(subject, stored)).key
-    this.#known.get(subject)?.deref()?.forget()
+    // Another process has forgotten it. Not one that was made while we read: that is of a subject who has come back.
+    known?.forget()
     return undefined
   }
 
@@ -187,8 +189,6 @@ export class KeyStore {
   #only(subject: string, read: SubjectDataKey): SubjectDataKey {
     const known = this.#known.get(subject)?.deref()
     if (known?.id === read.id) return known
-    // Another process has forgotten the subject, which has come back.
-    known?.forget()
     this.#known.set(subject, new WeakRef(read))
     this.#collected.register(read, subject)
     return read

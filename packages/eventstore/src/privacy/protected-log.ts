@@ -66,7 +66,7 @@ export class ProtectedLog implements EventProtection {
 
   open(place: SealedPlace, { subject, key, fields, sealed }: SealedPart, keys: SubjectKeys): unknown[] | undefined {
     const bytes = bytesOf(keys, subject, key)
-    if (bytes === undefined) return undefined
+    if (bytes === undefined || sealed === '') return undefined
     try {
       return JSON.parse(decrypt(bytes, sealed, placeOf(place, subject, key, fields)).toString())
     } catch (cause) {

@@ -330,6 +330,22 @@ describeEachLog('privacy', open => {
     expect(keys).toHaveLength(1)
   })
 
+  it('a subject who comes back while their old events are read gets a key that stays', async () => {
+    await using log = await open()
+    const { store, privacy } = storeOf(log)
+    await store.append('customer-1', registered('ada', 'old'))
+    for (let n = 0; n < 20; n++) {
+      await privacy.forget('ada', { compact: false })
+      const reading = Promise.all(Array.from({ length: 5 }, () => store.load('customer-1')))
+      await Promise.all([reading, store.append('customer-1', registered('ada', `new ${n}`))])
+      await store.append('customer-1', registered('ada', `newer ${n}`))
+      expect((await store.load('customer-1')).slice(-2).map(({ data }) => data.name)).toEqual([
+        `new ${n}`,
+        `newer ${n}`,
+      ])
+    }
+  }, 60_000)
+
   it('appending and forgetting at random leaves readable exactly what was appended after the last forgetting', async () => {
     const subject = fc.constantFrom('ada', 'grace')
     const step = fc.oneof(
