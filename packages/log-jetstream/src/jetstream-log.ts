@@ -40,17 +40,16 @@ import { Locks } from './locks.ts'
 import { Maintenance } from './maintenance.ts'
 import { lastMessage } from './messages.ts'
 import { describePartition, offsetAtTime } from './partition-figures.ts'
-import { firstOffset, type ReadLimits, readPartition, topicEnd } from './partition-reader.ts'
+import { firstOffset, readPartition, topicEnd } from './partition-reader.ts'
 import { Positions } from './positions.ts'
 import { Publisher } from './publisher.ts'
+import { checkPartition, checkRead, defaultMaxBytes } from './read-options.ts'
 import { refuseProducer, truncationRefused } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
 import { TopicWriter } from './topic-writer.ts'
 import { JetStreamTransaction, type TransactionHost } from './transaction.ts'
-
-const defaultMaxBytes = 16_000_000
 
 /** The log of an engine on a NATS JetStream cluster. */
 export class JetStreamLog implements ClusterLog, TransactionHost {
@@ -387,24 +386,5 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   /** @throws AegisError `LOG_CLOSED` */
   check(): void {
     if (this.#closing !== undefined) throw new AegisError('LOG_CLOSED', 'the log is closed: connect again')
-  }
-}
-
-function checkPartition({ config: { name, partitions } }: Topic, partition: number): void {
-  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return
-  throw new AegisError(
-    'PARTITION_UNKNOWN',
-    `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
-  )
-}
-
-function checkRead(from: number, { maxRecords, maxBytes }: ReadLimits): void {
-  if (!Number.isSafeInteger(from) || from < 0) {
-    throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
-  }
-  for (const [option, value] of Object.entries({ maxRecords, maxBytes })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new AegisError('LOG_INVALID', `${option} is ${String(value)}: give a whole number of at least 1`)
-    }
   }
 }
