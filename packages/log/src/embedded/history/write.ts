@@ -7,7 +7,7 @@ import { countOf, decodeHead, emptyHead, encodeHead, type HistoryHead } from './
 
 /**
  * The newest records are rewritten with each append to their key, up to so many bytes: then they become a page. Measured
- * in docs/decisions/022.
+ * in docs/decisions/023.
  */
 const newestBytes = 2_000
 
