@@ -19,13 +19,15 @@ const log = await openLog({ dataDir })
 const subscription = await Subscription.open(
   log, 't', ({ value }, { attempts }) => ({ text: Buffer.from(value).toString(), attempts }),
   { groupId: 'g', from: 'earliest', mode, maxAttempts: 3, ...(mode === 'shared' && { lease: 300 }) })
-let quiet = setTimeout(() => undefined)
-await subscription.run(({ text, attempts }) => {
+const running = subscription.run(({ text, attempts }) => {
   console.log(text, attempts)
   if (text === '20') process.kill(process.pid, 'SIGKILL')
-  clearTimeout(quiet)
-  if (text === '39') quiet = setTimeout(() => subscription.close(), 1500)
 })
+// Which messages a round gets depends on what the ones before had acknowledged when they were killed.
+for await (const partitions of subscription.watchLag({ interval: 10 })) {
+  if (partitions.every(({ lag }) => lag === 0)) void subscription.close()
+}
+await running
 await log.close()
 `
 
