@@ -43,6 +43,38 @@ describe('a message that was refused', () => {
     expect((await log.committed('g', 't', 0))?.offset).toBe(2)
   })
 
+  it('comes to the dead letters in the order in which messages were given up, however long making their topic takes', async () => {
+    await using log = await openLog({ memory: true })
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+    }
+    // It is there for others before the one who made it hears of it, as with a server.
+    const slow = new Proxy(log, {
+      get(target, name) {
+        if (name === 'createTopic') {
+          return async (...given: Parameters<Log['createTopic']>) => {
+            const made = await target.createTopic(...given)
+            await turns()
+            return made
+          }
+        }
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    await log.createTopic('t')
+    const texts = Array.from({ length: 6 }, (_, at) => String(at))
+    await publish(log, ...texts)
+    const subscription = await subscribe(slow, { ...earliest, maxAttempts: 1 })
+    let seen = 0
+    for await (const item of subscription) {
+      item.nack()
+      await new Promise(resolve => setImmediate(resolve))
+      if (++seen === texts.length) break
+    }
+    expect(await everything(log, 't.dead')).toEqual(texts)
+  })
+
   it('keeps its attempts over a restart', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'subscription-'))
     const seen: number[] = []
