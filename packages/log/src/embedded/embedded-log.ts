@@ -28,6 +28,7 @@ import type {
   TransactionOptions,
 } from '../log.ts'
 import { defaultMaxBytes, offsetForTime, type ReadLimits, readBatches, readRecords } from './batch-reader.ts'
+import { compactState } from './compact-state.ts'
 import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
@@ -35,9 +36,11 @@ import { Folding } from './history/folding.ts'
 import { HeadCache } from './history/head-cache.ts'
 import { type HistoryReader, newest, readHistory, scanHistories } from './history/read.ts'
 import { checkVersion, truncateHistory } from './history/write.ts'
-import { assertKeyed, getLatest, scanLatest, scanState, stateRange } from './keyed-reads.ts'
+import { assertKeyed, getLatest, scanLatest, scanState } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
+import { checkRead } from './read-options.ts'
 import { assertNotLost } from './restored-topic.ts'
+import { withRetries } from './retries.ts'
 import { Sequencer } from './sequencer.ts'
 import { closedError, type StoredReads, storedReads } from './stored-reads.ts'
 import { TopicCatalog } from './topic-catalog.ts'
@@ -210,24 +213,8 @@ export class EmbeddedLog implements Log {
     return follower
   }
 
-  async transaction<T>(
-    work: (tx: Transaction) => Promise<T> | T,
-    { retries = 5 }: TransactionOptions = {},
-  ): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      this.#check()
-      const tx = new EmbeddedTransaction(this)
-      try {
-        const result = await work(tx)
-        await tx.commit()
-        return result
-      } catch (error) {
-        if (!AegisError.is(error, 'TRANSACTION_CONFLICT') || attempt >= retries) throw error
-        await backOff(attempt)
-      } finally {
-        await tx.end()
-      }
-    }
+  transaction<T>(work: (tx: Transaction) => Promise<T> | T, { retries = 5 }: TransactionOptions = {}): Promise<T> {
+    return withRetries(() => this.#begin(), work, retries)
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
@@ -309,16 +296,7 @@ export class EmbeddedLog implements Log {
 
   async compactState(space: string): Promise<void> {
     this.#check()
-    const { gte, lt } = stateRange(space, new Uint8Array())
-    // LevelDB rewrites a level only into a deeper one that has files: what lies deepest, deleted values among it, would
-    // stay as it is. A table that spans the range, of deletions of keys that nobody can have, lies above it then.
-    const below = gte.subarray(0, -1)
-    await this.storage.compact(below, lt)
-    await this.sequencer.write(stage => {
-      stage.delete(below)
-      stage.delete(lt)
-    })
-    await this.storage.compact(below, lt)
+    await compactState(this.storage, this.sequencer, space)
   }
 
   async runMaintenance(): Promise<void> {
@@ -368,6 +346,11 @@ export class EmbeddedLog implements Log {
     }
   }
 
+  #begin(): EmbeddedTransaction {
+    this.#check()
+    return new EmbeddedTransaction(this)
+  }
+
   #partition(name: string, partition: number): TopicState {
     const topic = this.state(name)
     const { partitions } = topic.config
@@ -384,25 +367,3 @@ export class EmbeddedLog implements Log {
 }
 
 const nothing = (): void => undefined
-
-function checkRead(from: number, maxRecords: number, maxBytes: number): void {
-  if (!Number.isSafeInteger(from) || from < 0) {
-    throw new AegisError('LOG_INVALID', `from is ${String(from)}: give an offset`)
-  }
-  if (!Number.isInteger(maxRecords) || maxRecords < 1) {
-    throw new AegisError('LOG_INVALID', `maxRecords is ${String(maxRecords)}: give a whole number of at least 1`)
-  }
-  if (!Number.isInteger(maxBytes) || maxBytes < 1) {
-    throw new AegisError('LOG_INVALID', `maxBytes is ${String(maxBytes)}: give a whole number of at least 1`)
-  }
-}
-
-/**
- * Those that conflicted go on at different times, else they would conflict again in step: at once after the first
- * conflict, then after up to 1, 2, 4 … 64 ms.
- */
-async function backOff(attempt: number): Promise<void> {
-  if (attempt === 0) return
-  const most = Math.min(64, 2 ** (attempt - 1))
-  await new Promise(resolve => setTimeout(resolve, Math.random() * most))
-}
