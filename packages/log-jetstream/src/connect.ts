@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { parseDuration } from '@aegis/log'
 import type { TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
@@ -7,6 +9,7 @@ import {
   type Authenticator,
   AuthorizationError,
   type NatsConnection,
+  TimeoutError,
   UserAuthenticationExpiredError,
 } from '@nats-io/nats-core'
 import { connect, credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node'
@@ -125,7 +128,7 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
     pingInterval: 5_000,
     timeout: Math.min(timeout, 10_000),
     ...credentialsOf(servers, options),
-    ...(secure !== undefined && { tls: secure }),
+    ...(secure !== undefined && { tls: { ...identityOf(servers), ...secure } }),
     ...(await authenticatorOf(options)),
   }
   try {
@@ -139,9 +142,27 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
       )
     }
     const reason = error instanceof Error ? error.message : String(error)
-    throw new AegisError('CONNECT_FAILED', `no server at ${servers.join(', ')} could be reached: ${reason}`, {
+    // The alert of a server that misses our certificate comes after the handshake, and the client waits on without a word.
+    const silent = error instanceof TimeoutError && secure !== undefined && !(secure.cert ?? secure.certFile)
+    const advice = silent ? ' (if they verify their clients, give tls.certFile and tls.keyFile)' : ''
+    throw new AegisError('CONNECT_FAILED', `no server at ${servers.join(', ')} could be reached: ${reason}${advice}`, {
       cause: error,
     })
+  }
+}
+
+/**
+ * For servers that are given by IP address: the client names no host for them, and Node.js would look for `localhost` in their
+ * certificates. One that holds for any of the addresses given holds for the cluster.
+ */
+function identityOf(servers: readonly string[]): object {
+  const addresses = servers.map(server => new URL(server).hostname.replace(/^\[|\]$/g, '')).filter(host => isIP(host))
+  if (addresses.length === 0) return {}
+  return {
+    checkServerIdentity: (host: string, certificate: PeerCertificate): Error | undefined =>
+      addresses.some(address => checkServerIdentity(address, certificate) === undefined)
+        ? undefined
+        : checkServerIdentity(host, certificate),
   }
 }
 
@@ -167,7 +188,14 @@ async function authenticatorOf({
   const content = await readFile(credentialsFile).catch((cause: NodeJS.ErrnoException) => {
     throw invalid(`credentialsFile ${credentialsFile} cannot be read (${cause.code})`, cause)
   })
-  return { authenticator: credsAuthenticator(content) }
+  const authenticator = credsAuthenticator(content)
+  try {
+    // It reads the file's content only when a server asks, too late to say what is wrong with it.
+    authenticator('trial')
+  } catch (cause) {
+    throw invalid(`credentialsFile ${credentialsFile} holds no JWT and NKey seed: make it with nsc`, cause)
+  }
+  return { authenticator }
 }
 
 /** Tells those who wait when a lost connection is there again. */
