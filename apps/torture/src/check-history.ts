@@ -4,14 +4,23 @@ import { orderAnomalies } from './anomalies/order.ts'
 import { positionAnomalies } from './anomalies/positions.ts'
 import { holes } from './anomalies/prefix.ts'
 import { recordAnomalies } from './anomalies/records.ts'
+import { rowAnomalies } from './anomalies/rows.ts'
 import { tornTransactions } from './anomalies/transactions.ts'
+import { truncationAnomalies } from './anomalies/truncations.ts'
 import type { Anomaly, History } from './history.ts'
 
 /** Everything in a history that a durable, atomic, serializable log must never show. */
 export function checkHistory(history: History): Anomaly[] {
-  return [recordAnomalies, orderAnomalies, tornTransactions, keyAnomalies, positionAnomalies, cycleAnomalies].flatMap(
-    anomalies => [...anomalies(history)],
-  )
+  return [
+    recordAnomalies,
+    orderAnomalies,
+    tornTransactions,
+    keyAnomalies,
+    positionAnomalies,
+    cycleAnomalies,
+    rowAnomalies,
+    truncationAnomalies,
+  ].flatMap(anomalies => [...anomalies(history)])
 }
 
 /**

@@ -1,8 +1,14 @@
 import type { Log } from '@aegis/log'
 import { type FinalState, keyName, type Position, partitionName } from './history.ts'
-import { groupId, keys, partitions, text, topics } from './workload.ts'
+import { groupId, keys, partitions, text, topics } from './topics.ts'
 
-export const noState: FinalState = { records: new Map(), histories: new Map(), positions: [] }
+export const noState: FinalState = {
+  records: new Map(),
+  histories: new Map(),
+  positions: [],
+  rows: new Map(),
+  streams: new Map(),
+}
 
 /** Reads everything that is in the log, record by record. */
 export async function readFinalState(log: Log): Promise<FinalState> {
@@ -12,7 +18,7 @@ export async function readFinalState(log: Log): Promise<FinalState> {
   const histories = new Map<string, string[]>()
   const positions: Position[] = []
   // A power cut may have taken everything that was not synced.
-  if (topicsThere.length === 0) return { records: found, histories, positions }
+  if (topicsThere.length === 0) return noState
   for (const { name, partitions: count } of topicsThere) {
     for (let partition = 0; partition < count; partition++) {
       const list: { offset: number; value: string }[] = []
@@ -21,7 +27,7 @@ export async function readFinalState(log: Log): Promise<FinalState> {
         for (const { offset, value } of page.records) list.push({ offset, value: text(value) })
         from = page.nextOffset
       }
-      if (name !== topics.keyed) found.set(partitionName(name, partition), list)
+      if (name !== topics.keyed && name !== topics.streams) found.set(partitionName(name, partition), list)
     }
   }
   for (const key of keys) {
@@ -37,5 +43,18 @@ export async function readFinalState(log: Log): Promise<FinalState> {
     if (position !== undefined)
       positions.push({ group: groupId, topic: topics.plain, partition, offset: position.offset })
   }
-  return { records: found, histories, positions }
+  const there = new Set(topicsThere.map(({ name }) => name))
+  const rows = new Map<string, number>()
+  const streams = new Map<string, { version: number; value: string }[]>()
+  for (const key of keys) {
+    const row = there.has(topics.rows) ? await log.get(topics.rows, Buffer.from(key)) : undefined
+    if (row !== undefined) rows.set(keyName(topics.rows, key), row.offset)
+    if (!there.has(topics.streams)) continue
+    const left = await log.history(topics.streams, Buffer.from(key))
+    streams.set(
+      keyName(topics.streams, key),
+      left.map(({ version, value }) => ({ version, value: text(value) })),
+    )
+  }
+  return { records: found, histories, positions, rows, streams }
 }

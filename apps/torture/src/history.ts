@@ -2,6 +2,8 @@
 export interface Sent {
   readonly topic: string
   readonly value: string
+  /** Of a record of a compacted topic: it may go when a later one has its key. */
+  readonly key?: string
   /** Known once it is acknowledged. */
   readonly partition?: number
   readonly offset?: number
@@ -41,6 +43,27 @@ export interface Position {
   readonly offset: number
 }
 
+/** The last record of a key of a compacted topic, read by the key; offset -1 when there was none. */
+export interface RowRead {
+  readonly topic: string
+  readonly key: string
+  readonly offset: number
+}
+
+/** The versions below `before` of a history were taken away. */
+export interface Truncation {
+  readonly topic: string
+  readonly key: string
+  readonly before: number
+}
+
+/** The versions of a truncated history as they were read. */
+export interface StreamRead {
+  readonly topic: string
+  readonly key: string
+  readonly versions: readonly number[]
+}
+
 /**
  * One transaction, or one single operation. `start` and `end` are places in the order of the whole history.
  * The outcome is `'unknown'` when the process died, or the storage failed, before it was told.
@@ -56,6 +79,11 @@ export interface Operation {
   readonly keysWritten: readonly KeyWritten[]
   readonly committed: readonly Position[]
   readonly committedReads: readonly Position[]
+  readonly rowReads: readonly RowRead[]
+  /** What was appended to histories that are truncated. */
+  readonly appended: readonly KeyWritten[]
+  readonly truncated: readonly Truncation[]
+  readonly streamReads: readonly StreamRead[]
 }
 
 /** What is there when all is over: read after a clean reopening. */
@@ -65,6 +93,10 @@ export interface FinalState {
   /** All records of a key by `topic/key`, in order; the versions are 0, 1, 2 … */
   readonly histories: ReadonlyMap<string, readonly string[]>
   readonly positions: readonly Position[]
+  /** The offset of the last record of each key of a compacted topic, read by the key, by `topic/key`. */
+  readonly rows: ReadonlyMap<string, number>
+  /** What is left of each truncated history by `topic/key`. */
+  readonly streams: ReadonlyMap<string, readonly { readonly version: number; readonly value: string }[]>
 }
 
 export interface History {
@@ -93,6 +125,9 @@ export type AnomalyName =
   | 'torn-transaction'
   | 'version-conflict'
   | 'lost-version'
+  | 'version-gap'
+  | 'truncated-read'
+  | 'stale-row'
   | 'position-regression'
   | 'position-overrun'
   | 'position-lost'
@@ -103,3 +138,6 @@ export type AnomalyName =
 
 export const partitionName = (topic: string, partition: number): string => `${topic}/${partition}`
 export const keyName = (topic: string, key: string): string => `${topic}/${key}`
+
+/** Whether a record stays whatever comes after it. */
+export const lasts = ({ key }: Sent): boolean => key === undefined

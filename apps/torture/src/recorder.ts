@@ -8,7 +8,18 @@ export type Line =
   | { readonly begin: number; readonly process: string; readonly actions: Actions }
   | { readonly end: number; readonly outcome: Operation['outcome']; readonly actions: Actions }
 
-const nothing = { sent: [], polled: [], keyReads: [], keysWritten: [], committed: [], committedReads: [] }
+const nothing = {
+  sent: [],
+  polled: [],
+  keyReads: [],
+  keysWritten: [],
+  committed: [],
+  committedReads: [],
+  rowReads: [],
+  appended: [],
+  truncated: [],
+  streamReads: [],
+}
 
 /**
  * Makes operations of lines. What began and never ended has an unknown outcome; what is known at the end

@@ -3,8 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Follower, GroupMember, Log, OutgoingRecord, RecordPosition } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Polled } from './history.ts'
+import { readRows, truncateStreams, writeRows } from './keyed-workload.ts'
 import { Random } from './random.ts'
 import type { Actions, Line } from './recorder.ts'
+import { bytes, groupId, keys, partitions, text, topics } from './topics.ts'
 
 export interface WorkloadOptions {
   readonly seed: number
@@ -14,24 +16,23 @@ export interface WorkloadOptions {
   readonly signal: AbortSignal
 }
 
-export const topics = { plain: 'plain', copies: 'copies', keyed: 'keyed' } as const
-export const partitions = 4
-export const groupId = 'copiers'
 /** Milliseconds: whoever is killed is to be replaced soon. */
 const sessionTimeout = 2_000
-export const keys = ['a', 'b', 'c', 'd', 'e', 'f'] as const
-
-const bytes = (text: string): Uint8Array => Buffer.from(text)
-export const text = (value: Uint8Array | null): string => Buffer.from(value ?? []).toString()
 
 /** Failures that say for certain that nothing was done. */
 const refusals = ['VERSION_CONFLICT', 'TRANSACTION_CONFLICT', 'GENERATION_FENCED', 'TRANSACTION_TOO_OLD']
 
-/** Runs producers, transactions, version checks, a reader and the members of a group on a log until the signal or a failure. */
+/**
+ * Runs producers, transactions, version checks, a reader, the members of a group, and what compacts and truncates, on a
+ * log until the signal or a failure.
+ */
 export async function runWorkload(log: Log, options: WorkloadOptions): Promise<void> {
   await log.createTopic(topics.plain, { partitions })
   await log.createTopic(topics.copies, { partitions: 2 })
   await log.createTopic(topics.keyed, { keyed: 'history' })
+  const { compaction, truncation } = log.capabilities
+  if (compaction) await log.createTopic(topics.rows, { keyed: 'latest', cleanup: 'compact', partitions: 2 })
+  if (truncation) await log.createTopic(topics.streams, { keyed: 'history' })
   const workload = new Workload(log, options)
   await workload.run()
 }
@@ -58,6 +59,8 @@ class Workload {
       const own = new Random(random.below(2 ** 31))
       while (!this.#stop.signal.aborted) await step(`${name}.${process}`, own)
     }
+    const { compaction, truncation } = this.#log.capabilities
+    const host = { log: this.#log, signal: this.#stop.signal, value: this.#value, operation: this.#operation }
     const loops = [
       ...['producer1', 'producer2', 'producer3'].map(process => loop(process, this.#produce)),
       ...['transaction1', 'transaction2', 'transaction3'].map(process => loop(process, this.#transact)),
@@ -65,6 +68,9 @@ class Workload {
       loop('reader', this.#read),
       loop('maintenance', this.#maintain),
       ...['member1', 'member2', 'member3'].map(process => loop(process, this.#consume)),
+      ...(compaction ? ['row1', 'row2'] : []).map(process => loop(process, writeRows(host))),
+      ...(compaction ? [loop('rowReader', readRows(host))] : []),
+      ...(truncation ? ['stream1', 'stream2'] : []).map(process => loop(process, truncateStreams(host))),
     ]
     // The first failure ends all; none of them is left running behind.
     const results = await Promise.allSettled(loops.map(running => running.catch(error => this.#fail(error))))
@@ -78,7 +84,7 @@ class Workload {
 
   #value = (process: string): string => `${process}.${++this.#values}`
 
-  async #operation(process: string, begin: Actions, work: () => Promise<Actions>): Promise<boolean> {
+  #operation = async (process: string, begin: Actions, work: () => Promise<Actions>): Promise<boolean> => {
     const id = ++this.#operations
     const { emit } = this.#options
     emit({ begin: id, process, actions: begin })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { checkHistory } from '../src/check-history.ts'
+import { noState } from '../src/final-state.ts'
 import type { Anomaly, FinalState, Operation } from '../src/history.ts'
 
 let clock = 0
@@ -14,6 +15,10 @@ const operation = (parts: Partial<Operation>): Operation => ({
   keysWritten: [],
   committed: [],
   committedReads: [],
+  rowReads: [],
+  appended: [],
+  truncated: [],
+  streamReads: [],
   ...parts,
 })
 const sent = (value: string, offset?: number) => ({
@@ -33,7 +38,7 @@ const names = (operations: Operation[], final: Partial<FinalState> = {}): Anomal
   ...new Set(
     checkHistory({
       operations,
-      final: { records: new Map(), histories: new Map(), positions: [], ...final },
+      final: { ...noState, ...final },
     }).map(anomaly => anomaly.name),
   ),
 ]
@@ -143,6 +148,43 @@ describe('the checker of histories', () => {
     ])
     const read = [operation({ committed: [position(2)] }), operation({ committedReads: [position(0)] })]
     expect(names([send, ...read], final)).toEqual(['position-lost'])
+  })
+
+  it('finds a key of a compacted topic that gives an older record, or another than its feed', () => {
+    const row = (value: string, offset: number) => operation({ sent: [{ ...sent(value, offset), key: 'x' }] })
+    const writes = () => [row('a', 0), row('b', 1)]
+    const rows = (offset: number) => new Map([['t/x', offset]])
+    const get = (offset: number) => operation({ rowReads: [{ topic: 't', key: 'x', offset }] })
+    const compacted = { records: records([1, 'b']), rows: rows(1) }
+    expect(names([row('a', 0), get(0), row('b', 1), get(1)], compacted)).toEqual([])
+    expect(names([...writes(), get(0)], compacted)).toEqual(['stale-row'])
+    expect(names(writes(), { records: records([0, 'a'], [1, 'b']), rows: rows(0) })).toEqual(['stale-row'])
+    expect(names(writes(), { records: records([0, 'a']), rows: rows(0) })).toEqual(['lost-write'])
+    expect(names(writes(), { records: records(), rows: rows(1) })).toContain('lost-write')
+    const both = { records: records([0, 'a'], [1, 'b'], [2, 'c']), rows: new Map([...rows(2), ['t/y', 1]]) }
+    const other = operation({ sent: [{ ...sent('b', 1), key: 'y' }] })
+    const passed = operation({ polled: [polled(false, [0, 'a'], [2, 'c'])] })
+    expect(names([row('a', 0), other, row('c', 2), passed], both)).toEqual(['poll-skip'])
+  })
+
+  it('finds a truncation that took too much or too little, and versions that do not go on', () => {
+    const append = (value: string, version: number) => operation({ appended: [write('x', value, version)] })
+    const appends = () => [append('x0', 0), append('x1', 1), append('x2', 2)]
+    const truncate = (before: number, outcome: Operation['outcome'] = 'ok') =>
+      operation({ truncated: [{ topic: 'k', key: 'x', before }], outcome })
+    const left = (...versions: number[]) => ({
+      streams: new Map([['k/x', versions.map(version => ({ version, value: `x${version}` }))]]),
+    })
+    const history = (...versions: number[]) => operation({ streamReads: [{ topic: 'k', key: 'x', versions }] })
+    expect(names([...appends(), truncate(1), history(1, 2)], left(1, 2))).toEqual([])
+    expect(names([...appends(), truncate(1, 'unknown')], left(0, 1, 2))).toEqual([])
+    expect(names([...appends(), truncate(1)], left(0, 1, 2))).toEqual(['truncated-read'])
+    expect(names([...appends(), truncate(1), history(0, 1, 2)], left(1, 2))).toEqual(['truncated-read'])
+    expect(names([...appends(), truncate(1)], left(2))).toEqual(['lost-version'])
+    expect(names([...appends(), truncate(2, 'failed')], left(2))).toEqual(['lost-version'])
+    expect(names([...appends(), truncate(1), history(0, 2)], left(1, 2))).toContain('version-gap')
+    expect(names([...appends(), truncate(2)], left(2, 4))).toEqual(['version-gap'])
+    expect(names([...appends(), truncate(3), append('y0', 0)], left())).toEqual(['version-conflict'])
   })
 
   const histories = new Map([

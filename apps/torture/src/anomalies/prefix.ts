@@ -1,4 +1,4 @@
-import { type Anomaly, type History, keyName, type Operation } from '../history.ts'
+import { type Anomaly, type History, keyName, lasts, type Operation } from '../history.ts'
 
 /**
  * What a power cut may take of a log that is not synced at every commit: the newest commits, never one from the middle.
@@ -9,11 +9,11 @@ export function* holes({ operations, final }: History, runOf: (process: string) 
   for (const records of final.records.values()) for (const { value } of records) stored.add(value)
   const versions = new Map([...final.histories].map(([key, values]) => [key, new Set(values)]))
   const there = ({ sent, keysWritten }: Operation): boolean =>
-    sent.every(({ value }) => stored.has(value)) &&
+    sent.filter(lasts).every(({ value }) => stored.has(value)) &&
     keysWritten.every(({ topic, key, value }) => versions.get(keyName(topic, key))?.has(value))
   const newestStart = new Map<string, Operation>()
   for (const operation of operations) {
-    if (operation.sent.length + operation.keysWritten.length === 0 || !there(operation)) continue
+    if (operation.sent.filter(lasts).length + operation.keysWritten.length === 0 || !there(operation)) continue
     const run = runOf(operation.process)
     if ((newestStart.get(run)?.start ?? -1) < operation.start) newestStart.set(run, operation)
   }

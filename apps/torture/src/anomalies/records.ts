@@ -1,4 +1,4 @@
-import { type Anomaly, type History, partitionName } from '../history.ts'
+import { type Anomaly, type History, keyName, partitionName, type Sent } from '../history.ts'
 
 /** What is wrong with single records: two at one place, one at two places, gone, or never written. */
 export function* recordAnomalies({ operations, final }: History): Generator<Anomaly> {
@@ -21,9 +21,12 @@ export function* recordAnomalies({ operations, final }: History): Generator<Anom
     places.set(value, where)
   }
   const outcome = new Map<string, string>()
+  const rows = new Map<string, Sent>()
   for (const operation of operations) {
-    for (const { topic, value, partition, offset } of operation.sent) {
+    for (const row of operation.sent) {
+      const { topic, value, partition, offset } = row
       outcome.set(value, operation.outcome)
+      if (row.key !== undefined) rows.set(value, row)
       if (partition !== undefined && offset !== undefined) yield* record(value, topic, partition, offset)
     }
     for (const { topic, partition, records } of operation.polled) {
@@ -42,15 +45,23 @@ export function* recordAnomalies({ operations, final }: History): Generator<Anom
       seen.set(value, `${partition}@${offset}`)
     }
   }
+  // Of a compacted topic a record may be gone when a later one of its key is there.
+  const replaced = (value: string): boolean => {
+    const row = rows.get(value)
+    if (row?.key === undefined) return false
+    const offset = Number(places.get(value)?.split('@')[1])
+    return (final.rows.get(keyName(row.topic, row.key)) ?? -1) > offset
+  }
   for (const [value, where] of seen) {
     const known = outcome.get(value)
     if (known === 'failed') yield { name: 'aborted-read', example: `${value} at ${where} was refused, and read` }
     if (known === undefined) yield { name: 'unwritten-read', example: `${value} at ${where} was never written` }
     // What was read once was durable, whatever its writer came to know.
-    if (!stored.has(value)) yield { name: 'lost-write', example: `${value} was read at ${where} and is gone` }
+    if (!stored.has(value) && !replaced(value))
+      yield { name: 'lost-write', example: `${value} was read at ${where} and is gone` }
   }
   for (const [value, known] of outcome) {
-    if (known === 'ok' && !stored.has(value) && !seen.has(value)) {
+    if (known === 'ok' && !stored.has(value) && !seen.has(value) && !replaced(value)) {
       yield { name: 'lost-write', example: `${value} was acknowledged and is not there` }
     }
   }

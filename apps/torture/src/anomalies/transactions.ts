@@ -1,4 +1,4 @@
-import { type Anomaly, type History, keyName } from '../history.ts'
+import { type Anomaly, type History, keyName, lasts } from '../history.ts'
 
 /** Transactions of which a part is there. */
 export function* tornTransactions({ operations, final }: History): Generator<Anomaly> {
@@ -12,7 +12,7 @@ export function* tornTransactions({ operations, final }: History): Generator<Ano
   const histories = new Map([...final.histories].map(([key, values]) => [key, new Set(values)]))
   for (const { sent, keysWritten, process, start } of operations) {
     const parts = [
-      ...sent.map(({ value }) => ({ value, there: stored.has(value) })),
+      ...sent.filter(lasts).map(({ value }) => ({ value, there: stored.has(value) })),
       ...keysWritten.map(({ topic, key, value }) => ({
         value,
         there: histories.get(keyName(topic, key))?.has(value) ?? false,

@@ -203,6 +203,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'packages/log/test/compaction.test.ts' },
   },
   {
+    name: 'compaction loses the last record of what it merges',
+    file: 'packages/log/src/embedded/compaction.ts',
+    find: 'const records = group.flatMap(({ live }) => live)',
+    replace: 'const records = group.flatMap(({ live }) => live).slice(0, -1)',
+    test: { file: torture, name: 'killed at random moments' },
+  },
+  {
+    name: 'a truncation takes a record too many',
+    file: 'packages/log/src/embedded/history/write.ts',
+    find: 'const start = Math.min(before, head.count)',
+    replace: 'const start = Math.min(before + 1, head.count)',
+    test: { file: torture, name: 'killed at random moments' },
+  },
+  {
     name: 'compaction does not wait with tombstones',
     file: 'packages/log/src/embedded/compaction.ts',
     find: 'if (record.value === null && envelope.appendTime < old)',
