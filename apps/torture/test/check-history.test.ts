@@ -161,6 +161,10 @@ describe('the checker of histories', () => {
     expect(names(writes(), { records: records([0, 'a'], [1, 'b']), rows: rows(0) })).toEqual(['stale-row'])
     expect(names(writes(), { records: records([0, 'a']), rows: rows(0) })).toEqual(['lost-write'])
     expect(names(writes(), { records: records(), rows: rows(1) })).toContain('lost-write')
+    // A reader that begins again, in a page that is gone meanwhile.
+    const again = [polled(false, [1, 'b']), polled(false, [0, 'a']), polled(true, [1, 'b'])]
+    const reads = again.map(page => operation({ polled: [page] }))
+    expect(names([...writes(), ...reads], compacted)).toEqual([])
     const both = { records: records([0, 'a'], [1, 'b'], [2, 'c']), rows: new Map([...rows(2), ['t/y', 1]]) }
     const other = operation({ sent: [{ ...sent('b', 1), key: 'y' }] })
     const passed = operation({ polled: [polled(false, [0, 'a'], [2, 'c'])] })

@@ -21,7 +21,9 @@ export function* orderAnomalies({ operations, final }: History): Generator<Anoma
       const place = partitionName(topic, partition)
       const order = index.get(place)
       const cursor = `${process} ${place}`
-      let before = continues ? polledLast.get(cursor) : undefined
+      // Forgotten, as all of a page may be gone by compaction, and the next goes on from it.
+      if (!continues) polledLast.delete(cursor)
+      let before = polledLast.get(cursor)
       for (const { offset, value } of records) {
         const at = order?.get(offset)
         if (at === undefined) continue // A lost write, reported as one.
