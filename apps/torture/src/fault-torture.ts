@@ -39,7 +39,7 @@ export async function faultTorture(options: FaultTortureOptions): Promise<Tortur
       emit: line => recorder.add(name, line),
       signal: new AbortController().signal,
     }).catch((error: unknown) => error)
-    if (isMissing(failure)) missing.push({ name: 'not-sound', example: failure.message })
+    if (isUnsound(failure)) missing.push({ name: 'not-sound', example: failure.message })
     else if (!isInjected(failure)) throw failure
     await log.close().catch(() => undefined)
     await disk.crash()
@@ -57,8 +57,9 @@ export async function faultTorture(options: FaultTortureOptions): Promise<Tortur
   return { seed, kills: rounds, operations: operations.length, acknowledged, records, bytesCut: 0, anomalies }
 }
 
-/** Whether the workload came upon records that are not there any more. */
-const isMissing = (error: unknown): error is AegisError => AegisError.is(error, 'RECORDS_MISSING')
+/** Whether the workload, or compaction, came upon records that are not there any more or do not follow one another. */
+const isUnsound = (error: unknown): error is AegisError =>
+  ['RECORDS_MISSING', 'BATCH_INVALID', 'LOG_INVALID'].some(code => AegisError.is(error, code))
 
 /** Whether an error, or one that it rests on, is the failure that was planned. */
 function isInjected(error: unknown): boolean {

@@ -62,7 +62,8 @@ export const truncateStreams =
     const topic = topics.streams
     const key = random.of(keys)
     const appended = [{ topic, key, value: value(process) }]
-    const before = ((await log.get(topic, bytes(key)))?.version ?? 0) + 1 - random.below(4)
+    // Of what is there at most: beyond its end there is nothing to truncate.
+    const before = ((await log.get(topic, bytes(key)))?.version ?? -1) + 1 - random.below(4)
     const truncated = random.below(3) === 0 && before > 0 ? [{ topic, key, before }] : []
     // Alone: a truncation and nothing else.
     const alone = truncated.length > 0 && random.below(2) === 0
