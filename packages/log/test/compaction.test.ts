@@ -75,3 +75,23 @@ it('compacting makes few batches of many', async () => {
   expect(details).toMatchObject({ records: 200 })
   expect(details!.batches).toBeLessThanOrEqual(2)
 })
+
+it('batches that overlap, as a torn commit may leave them, are reported and not merged', async () => {
+  const storage = await openMemory()
+  const log = await openLog({ storage })
+  await log.createTopic('t', { keyed: 'latest', cleanup: 'compact' })
+  for (let n = 0; n < 4; n++) await log.append('t', { key: 'a', value: String(n) })
+  await log.close()
+  const batches: [Uint8Array, Uint8Array][] = []
+  for await (const chunk of storage.range({ gte: Uint8Array.of(0x20), lt: Uint8Array.of(0x21) })) {
+    for (const [stored, value] of chunk) batches.push([stored, value])
+  }
+  await storage.commit([{ type: 'put', key: batches[2]![0], value: batches[0]![1] }])
+  const again = await openLog({ storage })
+  await expect(again.runMaintenance()).rejects.toMatchObject({
+    code: 'BATCH_INVALID',
+    details: { topic: 't', partition: 0, offset: 0 },
+  })
+  await again.close()
+  await storage.close()
+})

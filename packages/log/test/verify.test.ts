@@ -1,6 +1,6 @@
 import { type Entry, openMemory, type Progress, type Storage } from '@aegis/storage'
 import { describe, expect, it } from 'vitest'
-import { type Log, openLog, verifyLog } from '../src/index.ts'
+import { decodeRecordBatch, encodeRecordBatch, type Log, openLog, verifyLog } from '../src/index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 // The first byte of a stored key says what it is of.
@@ -143,6 +143,18 @@ describe('verifying a log', () => {
       'events in the middle of a stream are missing',
       async s => remove(s, (await entries(s, history))[1]!),
       /versions .* missing/,
+    ],
+    [
+      'an event has no version',
+      async s => {
+        // The third topic's; the envelope before its batch has 33 bytes.
+        const stream = (await entries(s, batch)).find(([key]) => key[4] === 3)!
+        const [envelope, stored] = [stream[1].subarray(0, 33), stream[1].subarray(33)]
+        const records = decodeRecordBatch(stored).records.map(record => ({ ...record, headers: [] }))
+        const bare = encodeRecordBatch(records, { baseOffset: records[0]!.offset })
+        await put(s, stream, Buffer.concat([envelope, bare]))
+      },
+      /has no version/,
     ],
     [
       'there are records of no topic',

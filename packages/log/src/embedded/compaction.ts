@@ -1,3 +1,4 @@
+import { AegisError } from '@aegis/storage'
 import { decodeRecordBatch } from '../batch/decode.ts'
 import { encodeRecordBatch } from '../batch/encode.ts'
 import { type BatchRecord, coverUpTo } from '../batch/layout.ts'
@@ -53,11 +54,14 @@ export async function compactPartition(
   if (bytes === 0 || bytes - compactedBytes < Math.max(1, compactedBytes)) return
   let group: Batch[] = []
   let kept = 0
+  let covered = startOffset
   for (let from = startOffset; from < endOffset; ) {
     const batches = await readBatches(host, topic, partition.partition, from, endOffset)
     if (batches.length === 0) break
     for (const batch of batches) {
       if (stopped() || topic.deleted) return
+      if (batch.baseOffset < covered) throw overlap(topic, partition, batch, covered)
+      covered = batch.lastOffset + 1
       if (sizeOf(group) >= batchBytes || batch.lastOffset - (group[0] ?? batch).baseOffset > maxDifference) {
         kept += await rewrite(host, topic, partition, group)
         group = []
@@ -69,6 +73,14 @@ export async function compactPartition(
   kept += await rewrite(host, topic, partition, group)
   await host.sequencer.write(stage => stage.change(topic, partition, { compactedBytes: kept }))
 }
+
+/** Merging would hide it: who verifies the log is told. */
+const overlap = ({ config }: TopicState, { partition }: PartitionState, batch: Batch, covered: number): AegisError =>
+  new AegisError(
+    'BATCH_INVALID',
+    `the batch of ${config.name}/${partition} that ends at ${batch.lastOffset} begins at ${batch.baseOffset}, and the one before it covers up to ${covered - 1}: verify the log`,
+    { details: { topic: config.name, partition, offset: batch.baseOffset } },
+  )
 
 const sizeOf = (group: readonly Batch[]): number =>
   group.reduce((sum, { live, dead, bytes }) => sum + (bytes * live.length) / Math.max(1, live.length + dead), 0)

@@ -13,11 +13,17 @@ export const withVersion = (record: BatchRecord, version: number): BatchRecord =
   headers: [...record.headers, { key: header, value: u64(version) }],
 })
 
-/** Undoes `withVersion`. */
-export function versionOf({ offset, headers }: BatchRecord): Pick<BatchRecord, 'headers'> & { version: number } {
+/** The version that `withVersion` has given a record; `undefined` when it has none. */
+export function storedVersion({ headers }: BatchRecord): number | undefined {
   const last = headers.at(-1)
-  if (last?.key !== header || last.value?.length !== 8) {
-    throw new AegisError('BATCH_INVALID', `the record at offset ${offset} of a history topic has no version`)
+  return last?.key === header && last.value?.length === 8 ? readU64(last.value, 0) : undefined
+}
+
+/** Undoes `withVersion`. */
+export function versionOf(record: BatchRecord): Pick<BatchRecord, 'headers'> & { version: number } {
+  const version = storedVersion(record)
+  if (version === undefined) {
+    throw new AegisError('BATCH_INVALID', `the record at offset ${record.offset} of a history topic has no version`)
   }
-  return { version: readU64(last.value, 0), headers: headers.slice(0, -1) }
+  return { version, headers: record.headers.slice(0, -1) }
 }

@@ -4,7 +4,7 @@ import { headKey, latestKey, pageKey, readU64, Space, topicRange, unescaped } fr
 import { entryCount } from './history/entries.ts'
 import { countOf, decodeHead } from './history/head.ts'
 import { latestOffset, latestRecord } from './latest-entry.ts'
-import { versionOf } from './record-version.ts'
+import { storedVersion } from './record-version.ts'
 import type { TopicConfig } from './topic-state.ts'
 import { type Findings, hex } from './verify-report.ts'
 
@@ -68,8 +68,9 @@ function historyCheck(reader: StorageReader, { id, name }: TopicConfig, findings
       const heads = await reader.getMany(keyed.map(({ key }) => headKey(id, key!)))
       for (const [at, record] of keyed.entries()) {
         const head = heads[at]
-        const { version } = versionOf(record)
-        if (head === undefined || countOf(head) <= version) {
+        const version = storedVersion(record)
+        if (version === undefined) problem(record.key!, `the record at ${record.offset} has no version`)
+        else if (head === undefined || countOf(head) <= version) {
           problem(record.key!, `version ${version} of the key is not counted in its head`)
         }
       }
