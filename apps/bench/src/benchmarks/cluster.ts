@@ -72,7 +72,7 @@ async function compared(
     return [
       row(publish, 'messages', ours, 'nats.js, message by message', plain, 10),
       row(publish, 'messages', ours, 'nats.js, 1,000 records packed into a message', packing, 0.6),
-      row(`publish one at a time, ${where}`, 'messages', awaited, 'nats.js', awaitedPlain, 1 / 1.2),
+      row(`publish one at a time, ${where}`, 'messages', awaited, 'nats.js', awaitedPlain, 0.83),
       row(read, 'messages', consumed, 'nats.js, message by message', consumedPlain, 8),
       row(read, 'messages', consumed, 'nats.js, 1,000 records packed into a message', consumedPacked, 0.6),
     ]
