@@ -207,7 +207,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'packages/log/src/embedded/compaction.ts',
     find: 'const records = group.flatMap(({ live }) => live)',
     replace: 'const records = group.flatMap(({ live }) => live).slice(0, -1)',
-    test: { file: torture, name: 'killed at random moments' },
+    test: { file: 'packages/log/test/compaction.test.ts' },
   },
   {
     name: 'a truncation takes a record too many',
