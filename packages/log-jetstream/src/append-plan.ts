@@ -38,15 +38,14 @@ export interface AppendPlan {
   readonly messages: readonly OutgoingMessage[]
   /** In the order of the records. */
   positions(sequences: readonly number[]): RecordPosition[]
-  /** The new heads of the keys, by subject. */
-  heads(sequences: readonly number[]): Map<string, Head>
 }
 
 interface Draft {
   readonly subject: string
   readonly writer: BatchWriter
   readonly firstVersion: number
-  last: PlacedRecord
+  /** Its place among the messages. */
+  readonly at: number
 }
 
 /**
@@ -79,14 +78,13 @@ export function planAppend(
       draft !== undefined &&
       (draft.writer.count === offsetsPerMessage || draft.writer.length + sizeOf(record) > domain.maxPayload)
     if (draft === undefined || full) {
-      draft = { subject, writer: recordWriter(timestamp), firstVersion: version, last: record }
+      draft = { subject, writer: recordWriter(timestamp), firstVersion: version, at: drafts.length }
       open.set(subject, draft)
       drafts.push(draft)
     }
     const index = draft.writer.count
     draft.writer.append(index, timestamp, key, value, headers)
-    draft.last = record
-    places.push({ draft: drafts.lastIndexOf(draft), index, version })
+    places.push({ draft: draft.at, index, version })
   }
   const guarded = new Set<string>()
   const messages = drafts.map(({ subject, writer, firstVersion }): OutgoingMessage => {
@@ -103,14 +101,5 @@ export function planAppend(
         const offset = offsetOf(sequences[draft]!) + index
         return { topic: name, partition, offset, timestamp, ...(keyed === 'history' && { version }) }
       }),
-    heads: sequences =>
-      new Map(
-        drafts.map(({ subject, writer, last, firstVersion }, at) => {
-          const sequence = sequences[at]!
-          const lastOffset = offsetOf(sequence) + writer.count - 1
-          const version = keyed === 'history' ? firstVersion + writer.count - 1 : lastOffset
-          return [subject, { sequence, version, exists: keyed === 'history' || last.value !== null }]
-        }),
-      ),
   }
 }

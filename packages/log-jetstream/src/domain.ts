@@ -2,6 +2,7 @@ import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/nats-core'
 import type { Features } from './features.ts'
 import type { Patience } from './patience.ts'
+import { RecentMessages } from './recent-messages.ts'
 import type { Subjects } from './subjects.ts'
 
 export interface DomainParts {
@@ -24,6 +25,7 @@ export class Domain {
   /** How many servers keep the stream. */
   readonly replicas: number
   readonly patience: Patience
+  readonly recent = new RecentMessages()
   readonly #onReconnect = new Set<() => void>()
 
   constructor(parts: DomainParts) {

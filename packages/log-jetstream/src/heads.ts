@@ -16,9 +16,7 @@ export interface Head {
   readonly exists: boolean
 }
 
-const mostRemembered = 10_000
-
-export function headOf(topic: Topic, message: StoredMessage | undefined): Head {
+function headOf(topic: Topic, message: StoredMessage | undefined): Head {
   if (message === undefined) return { sequence: 0, version: -1, exists: false }
   const { sequence } = message
   if (topic.config.keyed === 'history') return { sequence, version: lastVersion(message), exists: true }
@@ -27,38 +25,18 @@ export function headOf(topic: Topic, message: StoredMessage | undefined): Head {
   return { sequence, version, exists: record !== undefined && record.value !== null }
 }
 
-/** The heads of keys that this process has written or read lately: right unless another process has written since. */
-export class Heads {
-  readonly #domain: Domain
-  readonly #heads = new Map<string, Head>()
+/** From memory if it is there: right unless another process has written since. */
+export async function findHead(domain: Domain, topic: Topic, subject: string): Promise<Head> {
+  const remembered = domain.recent.find(subject)
+  return remembered === undefined ? readHead(domain, topic, subject) : headOf(topic, remembered.message)
+}
 
-  constructor(domain: Domain) {
-    this.#domain = domain
-  }
-
-  /** From memory if it is there. */
-  async find(topic: Topic, subject: string): Promise<Head> {
-    return this.#heads.get(subject) ?? this.read(topic, subject)
-  }
-
-  /** From the stream's leader. */
-  async read(topic: Topic, subject: string): Promise<Head> {
-    const head = headOf(topic, await lastMessage(this.#domain, subject))
-    this.remember(subject, head)
-    return head
-  }
-
-  remember(subject: string, head: Head): void {
-    this.#heads.delete(subject)
-    this.#heads.set(subject, head)
-    if (this.#heads.size <= mostRemembered) return
-    const [oldest] = this.#heads.keys()
-    if (oldest !== undefined) this.#heads.delete(oldest)
-  }
-
-  forget(subject: string): void {
-    this.#heads.delete(subject)
-  }
+/** From the stream's leader. */
+export async function readHead(domain: Domain, topic: Topic, subject: string): Promise<Head> {
+  domain.recent.forget(subject)
+  const message = await lastMessage(domain, subject)
+  domain.recent.saw(subject, message)
+  return headOf(topic, message)
 }
 
 export function meets(expected: ExpectedVersion, { version, exists }: Head): boolean {

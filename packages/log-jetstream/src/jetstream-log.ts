@@ -33,7 +33,6 @@ import type { Domain } from './domain.ts'
 import { JetStreamFollower } from './follower.ts'
 import { GroupReports } from './group/group-reports.ts'
 import { Groups } from './group/groups.ts'
-import { Heads } from './heads.ts'
 import { checkKeyed, keySubject, newestRecord, readHistory, scanKeys } from './keyed-reads.ts'
 import { KeyedWriter } from './keyed-writer.ts'
 import { Locks } from './locks.ts'
@@ -56,7 +55,6 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   readonly capabilities: Capabilities
   readonly domain: Domain
   readonly publisher: Publisher
-  readonly heads: Heads
   readonly locks = new Locks()
   readonly positions: Positions
   readonly #catalog: Catalog
@@ -86,10 +84,9 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
       retentionBytes: false,
     }
     this.publisher = new Publisher(domain)
-    this.heads = new Heads(domain)
     this.positions = new Positions(domain, this.publisher, this.locks)
     this.#catalog = new Catalog(domain, this.publisher, defaults)
-    this.#keyed = new KeyedWriter(domain, this.publisher, this.heads, this.locks)
+    this.#keyed = new KeyedWriter(domain, this.publisher, this.locks)
     this.#groups = new Groups(domain, this.positions)
     this.#reports = new GroupReports(domain, this.positions, this.#groups, () => this.#catalog.all())
     this.#maintenance = new Maintenance(domain, () => this.#catalog.all())
@@ -325,17 +322,20 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   }
 
   async #transaction<T>(work: (tx: Transaction) => Promise<T> | T, retries: number): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      const tx = new JetStreamTransaction(this)
+    for (let attempt = 0, fresh = false; ; ) {
+      const tx = new JetStreamTransaction(this, fresh)
       try {
         const result = await work(tx)
         await this.#run(tx.commit())
         return result
       } catch (error) {
         tx.end()
+        if (this.#closing !== undefined || (attempt >= retries && !tx.remembered)) throw error
         // What it read in several steps may not have belonged together: then its error says nothing.
-        if (this.#closing !== undefined || attempt >= retries) throw error
         if (!AegisError.is(error, 'TRANSACTION_CONFLICT') && (await tx.readsHold())) throw error
+        // Nobody was faster where only what was remembered was old: that is no attempt, and happens once.
+        if (!tx.remembered) attempt++
+        fresh = true
       } finally {
         tx.end()
       }

@@ -41,14 +41,12 @@ export function newestRecord(topic: Topic, message: StoredMessage | undefined): 
 
 interface KeyHistory {
   readonly records: KeyedRecord[]
-  /** Of the key's last message; 0 when there is none. */
-  readonly sequence: number
   /** How many records the key has. */
   readonly count: number
 }
 
 /**
- * The records of a key, and the sequence that they go up to. Reads nothing but the key's messages; often one request is
+ * The records of a key up to its last message, which `readLast` finds. Reads nothing but the key's messages; often one request is
  * enough, because the last message says how many records are before it.
  */
 export async function readHistory(
@@ -56,12 +54,13 @@ export async function readHistory(
   topic: Topic,
   key: Uint8Array,
   options: KeyHistoryOptions,
+  readLast = (subject: string): Promise<StoredMessage | undefined> => lastMessage(domain, subject),
 ): Promise<KeyHistory> {
   checkKeyed(topic, 'history', ['history'])
   checkHistoryOptions(options)
   const subject = keySubject(domain, topic, key)
-  const last = await lastMessage(domain, subject)
-  if (last === undefined) return { records: [], sequence: 0, count: 0 }
+  const last = await readLast(subject)
+  if (last === undefined) return { records: [], count: 0 }
   const count = lastVersion(last) + 1
   const { from, limit } = forwards(count, options)
   const records: KeyedRecord[] = []
@@ -82,7 +81,7 @@ export async function readHistory(
   }
   take(last)
   if (options.reverse === true) records.reverse()
-  return { records, sequence: last.sequence, count }
+  return { records, count }
 }
 
 /** The same records, from the oldest of them on. */

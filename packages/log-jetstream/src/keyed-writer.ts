@@ -3,7 +3,7 @@ import type { ExpectedVersion, OutgoingRecord, Receipt } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { type PlacedRecord, placed, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
-import { type Head, type Heads, meets, versionConflict } from './heads.ts'
+import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
 import type { Locks } from './locks.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
 import type { Topic } from './topic.ts'
@@ -24,13 +24,11 @@ export function checkExpectation(topic: Topic, records: readonly PlacedRecord[],
 export class KeyedWriter {
   readonly #domain: Domain
   readonly #publisher: Publisher
-  readonly #heads: Heads
   readonly #locks: Locks
 
-  constructor(domain: Domain, publisher: Publisher, heads: Heads, locks: Locks) {
+  constructor(domain: Domain, publisher: Publisher, locks: Locks) {
     this.#domain = domain
     this.#publisher = publisher
-    this.#heads = heads
     this.#locks = locks
   }
 
@@ -65,10 +63,12 @@ export class KeyedWriter {
       const plan = planAppend(this.#domain, topic, records, heads)
       try {
         const sequences = await this.#publish(topic, plan.messages)
-        for (const [subject, head] of plan.heads(sequences)) this.#heads.remember(subject, head)
+        for (const [at, { subject, data }] of plan.messages.entries()) {
+          this.#domain.recent.wrote(subject, sequences[at]!, data)
+        }
         return { positions: plan.positions(sequences) }
       } catch (error) {
-        for (const subject of subjects.keys()) this.#heads.forget(subject)
+        for (const subject of subjects.keys()) this.#domain.recent.forget(subject)
         if (!(error instanceof SequenceConflict)) throw error
         if (performance.now() > deadline) {
           throw new AegisError(
@@ -82,10 +82,10 @@ export class KeyedWriter {
   }
 
   async #expectedHead(topic: Topic, subject: string, key: Uint8Array, expected: ExpectedVersion): Promise<Head> {
-    const head = await this.#heads.find(topic, subject)
+    const head = await findHead(this.#domain, topic, subject)
     if (meets(expected, head)) return head
     // What is in memory may be old: only the leader's word is reported.
-    const fresh = await this.#heads.read(topic, subject)
+    const fresh = await readHead(this.#domain, topic, subject)
     if (meets(expected, fresh)) return fresh
     throw versionConflict(topic, key, expected, fresh)
   }

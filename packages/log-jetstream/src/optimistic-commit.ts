@@ -3,7 +3,8 @@ import type { DecidedPosition, ExpectedVersion, PositionCommit, RecordPosition }
 import { AegisError } from '@aegis/storage'
 import { type AppendPlan, type PlacedRecord, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
-import { type Head, type Heads, meets, versionConflict } from './heads.ts'
+import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
+import { inParallel } from './in-parallel.ts'
 import { subjectsOf } from './keyed-writer.ts'
 import type { Positions } from './positions.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
@@ -31,7 +32,6 @@ export interface TransactionWrites {
 interface CommitHost {
   readonly domain: Domain
   readonly publisher: Publisher
-  readonly heads: Heads
   readonly positions: Positions
 }
 
@@ -57,10 +57,10 @@ export class OptimisticCommit {
   }
 
   async #tryCommit(): Promise<boolean> {
-    const { publisher, heads, positions } = this.#host
-    for (const { topic, position } of this.#writes.positions) {
-      await positions.checkIncarnation(topic, position.groupId, position.partition)
-    }
+    const { domain, publisher, positions } = this.#host
+    await inParallel(this.#writes.positions, ({ topic, position: { groupId, partition } }) =>
+      positions.checkIncarnation(topic, groupId, partition),
+    )
     const plans = await this.#plans()
     const decided: DecidedPosition[] = []
     const refused = (): void => {
@@ -80,7 +80,7 @@ export class OptimisticCommit {
       first = messages.length === 1 ? await publisher.publish(messages[0]!) : await publisher.publishAll(messages)
     } catch (error) {
       refused()
-      for (const { plan } of plans) for (const { subject } of plan.messages) heads.forget(subject)
+      for (const { subject } of batch.messages) domain.recent.forget(subject)
       if (!(error instanceof SequenceConflict)) throw error
       if (!(await this.#writes.reads.hold())) throw conflict()
       for (const { topic, position } of this.#writes.positions) await positions.checkHeld(topic, position)
@@ -88,7 +88,6 @@ export class OptimisticCommit {
     }
     for (const { plan, appends, at } of batch.plans) {
       const sequences = plan.messages.map((_, index) => first + at + index)
-      for (const [subject, head] of plan.heads(sequences)) heads.remember(subject, head)
       const all = plan.positions(sequences)
       let next = 0
       for (const { receipt, records } of appends) {
@@ -97,6 +96,9 @@ export class OptimisticCommit {
       }
     }
     for (const [subject, at] of batch.positions) positions.wrote(subject, first + at)
+    for (const [at, { subject, data }] of batch.messages.entries()) {
+      if (batch.readable.has(subject)) domain.recent.wrote(subject, first + at, data)
+    }
     return true
   }
 
@@ -128,37 +130,38 @@ export class OptimisticCommit {
   }
 
   async #headsFor(topic: Topic, appends: readonly Append[]): Promise<Map<string, Head>> {
-    const { domain, heads } = this.#host
-    const found = new Map<string, Head>()
-    const keys = new Map<string, Uint8Array>()
+    const { domain } = this.#host
+    const { reads } = this.#writes
+    /** By subject, with what the first append of the key expects. */
+    const keys = new Map<string, { readonly key: Uint8Array; readonly expected: ExpectedVersion }>()
     const wanted = new Set<string>()
     for (const { records, expected } of appends) {
       for (const [subject, key] of subjectsOf(domain, topic, records)) {
-        keys.set(subject, key)
-        if (
-          topic.config.keyed === 'history' ||
-          expected !== 'any' ||
-          this.#writes.reads.sequenceOf(subject) !== undefined
-        )
-          wanted.add(subject)
+        if (!keys.has(subject)) keys.set(subject, { key, expected })
+        const matters = topic.config.keyed === 'history' || reads.sequenceOf(subject) !== undefined
+        if (matters || expected !== 'any') wanted.add(subject)
       }
     }
-    for (const subject of wanted) {
-      const read = this.#writes.reads.sequenceOf(subject)
-      let head = await heads.find(topic, subject)
-      const first = appends.find(({ records }) => subjectsOf(domain, topic, records).has(subject))?.expected ?? 'any'
-      // What was read must still be so; and what is in memory may be old: only the leader's word is reported.
-      if (!meets(first, head) || (read !== undefined && head.sequence !== read)) head = await heads.read(topic, subject)
-      if (read !== undefined && head.sequence !== read) throw conflict()
-      found.set(subject, head)
-    }
+    const found = new Map(
+      await inParallel(wanted, async subject => {
+        const { expected } = keys.get(subject)!
+        const read = reads.sequenceOf(subject)
+        let head = await findHead(domain, topic, subject)
+        // What was read must still be so; and what is in memory may be old: only the leader's word is reported.
+        if (!meets(expected, head) || (read !== undefined && head.sequence !== read)) {
+          head = await readHead(domain, topic, subject)
+        }
+        if (read !== undefined && head.sequence !== read) throw conflict()
+        return [subject, head] as const
+      }),
+    )
     // Each append expects what those before it have made of its key.
     const now = new Map(found)
     for (const { records, expected } of appends) {
       const [subject] = records.length > 0 ? subjectsOf(domain, topic, records).keys() : []
       const head = subject === undefined ? undefined : now.get(subject)
       if (subject !== undefined && head !== undefined && !meets(expected, head)) {
-        throw versionConflict(topic, keys.get(subject)!, expected, head)
+        throw versionConflict(topic, keys.get(subject)!.key, expected, head)
       }
       for (const record of records) {
         const written = domain.subjects.key(topic.config.incarnation, record.partition, record.key!)
@@ -172,10 +175,12 @@ export class OptimisticCommit {
   #batch(plans: readonly TopicPlan[], decided: DecidedPosition[]): Batch {
     const { domain, positions } = this.#host
     const writes: OutgoingMessage[] = []
+    const readable = new Set(this.#writes.state.keys())
     const placedPlans: Batch['plans'][number][] = []
     for (const { plan, appends } of plans) {
       placedPlans.push({ plan, appends, at: writes.length })
       writes.push(...plan.messages)
+      if (appends[0]?.topic.config.keyed !== 'none') for (const { subject } of plan.messages) readable.add(subject)
     }
     for (const [subject, { key, value }] of this.#writes.state) {
       const expected = this.#writes.reads.sequenceOf(subject)
@@ -201,6 +206,7 @@ export class OptimisticCommit {
       messages: [...checks, ...writes],
       plans: placedPlans.map(({ plan, appends, at }) => ({ plan, appends, at: at + shift })),
       positions: new Map([...written].map(([subject, at]) => [subject, at + shift])),
+      readable,
     }
   }
 }
@@ -222,6 +228,8 @@ interface Batch {
   readonly plans: readonly (TopicPlan & { readonly at: number })[]
   /** By subject, the place of its last message. */
   readonly positions: ReadonlyMap<string, number>
+  /** Subjects of what is read by a key. */
+  readonly readable: ReadonlySet<string>
 }
 
 export const tooLarge = (what: string): AegisError =>

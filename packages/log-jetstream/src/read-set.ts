@@ -1,5 +1,6 @@
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
+import { inParallel } from './in-parallel.ts'
 import { startsWith } from './keyed-reads.ts'
 import { lastMessage, messagesFrom } from './messages.ts'
 import type { OutgoingMessage } from './publisher.ts'
@@ -29,10 +30,19 @@ export class ReadSet {
   readonly #domain: Domain
   /** By subject, or by a wildcard for several. */
   readonly #reads = new Map<string, Read>()
+  readonly #fresh: boolean
+  #remembered = false
   #reading = 0
 
-  constructor(domain: Domain) {
+  /** `fresh`: everything is asked of the stream's leader, and nothing taken from what this process remembers. */
+  constructor(domain: Domain, fresh: boolean) {
     this.#domain = domain
+    this.#fresh = fresh
+  }
+
+  /** Whether something was read from what this process remembers: it may have been old already. */
+  get remembered(): boolean {
+    return this.#remembered
   }
 
   get size(): number {
@@ -51,8 +61,8 @@ export class ReadSet {
 
   /** Whether nothing that was read has changed. What was read in several steps is only known to belong together if so. */
   async hold(): Promise<boolean> {
-    for (const [subject, read] of this.#reads) if (!(await this.#holds(subject, read))) return false
-    return true
+    const holding = await inParallel(this.#reads, ([subject, read]) => this.#holds(subject, read))
+    return !holding.includes(false)
   }
 
   /** Messages on a subject of their own that are stored only if everything that was read, but for `others`, is as it was. */
@@ -76,15 +86,16 @@ export class ReadSet {
     }
   }
 
-  last(subject: string): Promise<StoredMessage | undefined> {
-    return this.during(async () => {
-      const message = await lastMessage(this.#domain, subject)
-      this.saw(subject, message?.sequence ?? 0)
-      return message
-    })
+  /** The last message on a subject. */
+  async last(subject: string): Promise<StoredMessage | undefined> {
+    const remembered = this.#fresh ? undefined : this.#domain.recent.find(subject)
+    if (remembered !== undefined) this.#remembered = true
+    const message = remembered === undefined ? await this.during(() => this.#ask(subject)) : remembered.message
+    this.#saw(subject, message?.sequence ?? 0)
+    return message
   }
 
-  saw(subject: string, sequence: number): void {
+  #saw(subject: string, sequence: number): void {
     const before = this.#reads.get(subject)
     if (before !== undefined && before.sequence !== sequence) throw conflict()
     if (before === undefined) this.#reads.set(subject, { sequence, ranges: [] })
@@ -98,10 +109,19 @@ export class ReadSet {
     this.#reads.set(filter, { sequence, ranges: [...(before?.ranges ?? []), { prefix, keyOf }] })
   }
 
+  /** The leader; what it says is remembered. */
+  async #ask(subject: string): Promise<StoredMessage | undefined> {
+    const message = await lastMessage(this.#domain, subject)
+    this.#domain.recent.forget(subject)
+    this.#domain.recent.saw(subject, message)
+    return message
+  }
+
   async #holds(subject: string, read: Read): Promise<boolean> {
+    if (read.ranges.length === 0) return ((await this.#ask(subject))?.sequence ?? 0) === read.sequence
     const sequence = (await lastMessage(this.#domain, subject))?.sequence ?? 0
     if (sequence === read.sequence) return true
-    if (read.ranges.length === 0 || sequence < read.sequence) return false
+    if (sequence < read.sequence) return false
     // Something was written that fits the wildcard: of what was read, or beside it?
     for await (const message of messagesFrom(this.#domain, subject, read.sequence + 1)) {
       if (read.ranges.some(({ prefix, keyOf }) => startsWith(keyOf(message), prefix))) return false

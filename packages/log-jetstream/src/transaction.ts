@@ -14,7 +14,6 @@ import { checkedRecords, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { type PlacedRecord, placed } from './append-plan.ts'
 import type { Domain } from './domain.ts'
-import type { Heads } from './heads.ts'
 import { checkKeyed, keySubject, keysSubject, newestRecord, readHistory, scanKeys, startsWith } from './keyed-reads.ts'
 import { checkExpectation, subjectsOf } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
@@ -37,7 +36,6 @@ const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1'
 export interface TransactionHost {
   readonly domain: Domain
   readonly publisher: Publisher
-  readonly heads: Heads
   readonly locks: Locks
   readonly positions: Positions
   find(topic: string): Topic
@@ -64,9 +62,15 @@ export class JetStreamTransaction implements Transaction {
   readonly #positions: { readonly topic: Topic; readonly position: PositionCommit | DecidedPosition }[] = []
   readonly #callbacks: (() => void)[] = []
 
-  constructor(host: TransactionHost) {
+  /** `fresh`: nothing is read from what this process remembers. */
+  constructor(host: TransactionHost, fresh: boolean) {
     this.#host = host
-    this.#reads = new ReadSet(host.domain)
+    this.#reads = new ReadSet(host.domain, fresh)
+  }
+
+  /** Whether it has read something that this process remembers, and that may have been old already. */
+  get remembered(): boolean {
+    return this.#reads.remembered
   }
 
   append(name: string, records: OutgoingRecord | readonly OutgoingRecord[], options: AppendOptions = {}): Receipt {
@@ -130,10 +134,9 @@ export class JetStreamTransaction implements Transaction {
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     this.#check()
     const topic = this.#host.find(name)
-    const { records, sequence, count } = await this.#reads.during(() =>
-      readHistory(this.#host.domain, topic, key, options),
+    const { records, count } = await this.#reads.during(() =>
+      readHistory(this.#host.domain, topic, key, options, subject => this.#reads.last(subject)),
     )
-    this.#reads.saw(keySubject(this.#host.domain, topic, key), sequence)
     const own = this.#own(topic, key).map((record, at) => unnumbered(topic, record, count + at))
     return withOwnRecords(records, own, 0, options)
   }
@@ -200,7 +203,7 @@ export class JetStreamTransaction implements Transaction {
     const { domain, locks } = this.#host
     const writes = this.#appends.length + this.#state.size + this.#positions.length
     if (writes === 0) {
-      if (this.#reads.size > 1 && !(await this.readsHold())) throw conflict()
+      if ((this.#reads.size > 1 || this.remembered) && !(await this.readsHold())) throw conflict()
       this.#committed()
       return
     }
