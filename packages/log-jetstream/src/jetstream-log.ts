@@ -73,7 +73,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     this.domain = domain
     this.capabilities = {
       transactions: domain.features.transactions,
-      staticMembers: false,
+      staticMembers: true,
       compaction: false,
       truncation: false,
       repeats: 'none',

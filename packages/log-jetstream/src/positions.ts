@@ -56,8 +56,8 @@ export class Positions {
   readonly #domain: Domain
   readonly #publisher: Publisher
   readonly #locks: Locks
-  /** By subject, the sequence that the member of this process goes on from. */
-  readonly #held = new Map<string, number>()
+  /** By subject, the member of this process that has the partition, and the sequence that it goes on from. */
+  readonly #held = new Map<string, { readonly memberId: string; readonly sequence: number }>()
   /** By subject, the incarnation that its position is known to be of. */
   readonly #current = new Map<string, string>()
 
@@ -99,7 +99,8 @@ export class Positions {
         const data = Buffer.from(JSON.stringify(stored))
         try {
           const expected = message?.sequence ?? 0
-          this.#held.set(subject, await this.#publisher.publish({ subject, data, expected, rollup: true }))
+          const sequence = await this.#publisher.publish({ subject, data, expected, rollup: true })
+          this.#held.set(subject, { memberId, sequence })
           return
         } catch (error) {
           if (!(error instanceof SequenceConflict)) throw error
@@ -131,8 +132,10 @@ export class Positions {
   }
 
   /** The member of this process has the partition no longer. */
-  giveUp(topic: Topic, groupId: string, partition: number): void {
-    this.#held.delete(this.subject(topic, groupId, partition))
+  giveUp(topic: Topic, groupId: string, partition: number, memberId: string): void {
+    const subject = this.subject(topic, groupId, partition)
+    // Another member of this process may have taken it meanwhile.
+    if (this.#held.get(subject)?.memberId === memberId) this.#held.delete(subject)
   }
 
   /**
@@ -181,7 +184,7 @@ export class Positions {
     const held = this.#held.get(subject)
     if (member !== undefined) {
       const own = member.groupId === groupId && member.topic === topic.config.name && member.partitions.has(partition)
-      if (!own || held === undefined) throw fenced(given)
+      if (!own || held?.memberId !== member.memberId) throw fenced(given)
     }
     const position = 'decide' in given ? { ...given, ...given.decide() } : given
     this.check(topic, position)
@@ -194,12 +197,13 @@ export class Positions {
       ...hidden(groupId),
     }
     const data = Buffer.from(JSON.stringify(stored))
-    return held === undefined ? { subject, data } : { subject, data, expected: held }
+    return held === undefined ? { subject, data } : { subject, data, expected: held.sequence }
   }
 
   /** A message of `message` is stored. */
   wrote(subject: string, sequence: number): void {
-    if (this.#held.has(subject)) this.#held.set(subject, sequence)
+    const held = this.#held.get(subject)
+    if (held !== undefined) this.#held.set(subject, { ...held, sequence })
   }
 
   /** Throws when somebody else has written on top of what the member has. */
@@ -208,7 +212,7 @@ export class Positions {
     const held = this.#held.get(subject)
     if (held === undefined) return
     const message = await lastMessage(this.#domain, subject)
-    if ((message?.sequence ?? 0) !== held) throw fenced(position)
+    if ((message?.sequence ?? 0) !== held.sequence) throw fenced(position)
   }
 
   /** @throws AegisError `LOG_INVALID`, `PARTITION_UNKNOWN` */

@@ -1,3 +1,13 @@
+export interface MemberEntry {
+  /** Another one each time that it joins. */
+  readonly id: string
+  readonly sessionTimeout: number
+  /** A name that it keeps when it is started again. */
+  readonly instanceId?: string
+  /** It has left, and its place is kept: what is to be its stays so, and it owns nothing. */
+  readonly away?: boolean
+}
+
 /** What a group's members agree on: one entry of the key-value store, changed only by compare-and-set. */
 export interface GroupRecord {
   readonly groupId: string
@@ -7,7 +17,7 @@ export interface GroupRecord {
   readonly generation: number
   readonly partitions: number
   /** In the order of joining. */
-  readonly members: readonly { readonly id: string; readonly sessionTimeout: number }[]
+  readonly members: readonly MemberEntry[]
   /** Who has a partition now: it gives it back itself, or is found to be gone. */
   readonly owners: Readonly<Record<number, string>>
   /** Who is to have it. */
@@ -58,10 +68,38 @@ export function rebalanced(record: GroupRecord): GroupRecord {
   return { ...record, generation: record.generation + 1, owners, targets }
 }
 
-export const withMember = (record: GroupRecord, id: string, sessionTimeout: number): GroupRecord =>
-  record.members.some(member => member.id === id)
-    ? record
-    : rebalanced({ ...record, members: [...record.members, { id, sessionTimeout }] })
+const instanceOf = ({ members }: GroupRecord, instanceId: string | undefined): MemberEntry | undefined =>
+  members.find(member => instanceId !== undefined && member.instanceId === instanceId)
+
+/** An instance that was here takes its place again, from whoever has it: nothing changes for the others. */
+export function withMember(record: GroupRecord, member: MemberEntry): GroupRecord {
+  if (record.members.some(({ id }) => id === member.id)) return record
+  const before = instanceOf(record, member.instanceId)
+  if (before === undefined) return rebalanced({ ...record, members: [...record.members, member] })
+  const handedOver = (held: GroupRecord['owners']): GroupRecord['owners'] =>
+    Object.fromEntries(Object.entries(held).map(([at, id]) => [at, id === before.id ? member.id : id]))
+  return {
+    ...record,
+    generation: record.generation + 1,
+    members: record.members.map(other => (other === before ? member : other)),
+    owners: handedOver(record.owners),
+    targets: handedOver(record.targets),
+  }
+}
+
+/** Whether another one with the same name has taken the member's place. */
+export const isReplaced = (record: GroupRecord, { id, instanceId }: MemberEntry): boolean => {
+  const instance = instanceOf(record, instanceId)
+  return instance !== undefined && instance.id !== id
+}
+
+/** The member owns nothing any more, and its place is kept. */
+export function withAway(record: GroupRecord, id: string): GroupRecord {
+  if (!record.members.some(member => member.id === id)) return record
+  const members = record.members.map(member => (member.id === id ? { ...member, away: true } : member))
+  const owners = Object.fromEntries(Object.entries(record.owners).filter(([, owner]) => owner !== id))
+  return { ...record, generation: record.generation + 1, members, owners }
+}
 
 export const withoutMembers = (record: GroupRecord, gone: ReadonlySet<string>): GroupRecord =>
   record.members.some(({ id }) => gone.has(id))

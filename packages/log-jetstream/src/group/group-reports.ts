@@ -76,10 +76,11 @@ export class GroupReports {
     for (const commit of commits) await this.#positions.reset(topic, commit)
   }
 
-  /** Those that are not overdue. */
+  /** Those that are there and not overdue. */
   async #alive(topic: Topic, { groupId, members }: GroupRecord): Promise<string[]> {
     const alive: string[] = []
-    for (const { id, sessionTimeout } of members) {
+    for (const { id, sessionTimeout, away } of members) {
+      if (away === true) continue
       const sign = await this.#groups.store.lastSign(topic, groupId, id)
       if (sign !== undefined && Date.now() - sign < sessionTimeout + clockDifference) alive.push(id)
     }

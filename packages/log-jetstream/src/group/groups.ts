@@ -7,6 +7,11 @@ import type { Topic } from '../topic.ts'
 import { GroupStore } from './group-store.ts'
 import { Member, type MemberHost } from './member.ts'
 
+function checkInstanceId(instanceId: unknown): void {
+  if (instanceId === undefined || (typeof instanceId === 'string' && /^.{1,200}$/su.test(instanceId))) return
+  throw new AegisError('LOG_INVALID', `instanceId is ${JSON.stringify(instanceId)}: give 1 to 200 characters`)
+}
+
 /** The members of groups that this process has. */
 export class Groups implements MemberHost {
   readonly store: GroupStore
@@ -20,12 +25,7 @@ export class Groups implements MemberHost {
 
   async join(topic: Topic, options: JoinOptions): Promise<GroupMember> {
     checkGroupId(options.groupId)
-    if (options.instanceId !== undefined) {
-      throw new AegisError(
-        'LOG_INVALID',
-        `instanceId of group ${options.groupId}: a log on JetStream has no static members (capabilities.staticMembers): leave it out`,
-      )
-    }
+    checkInstanceId(options.instanceId)
     const sessionTimeout = parseDuration('sessionTimeout', options.sessionTimeout ?? '30s')
     if (sessionTimeout < 200) {
       throw new AegisError('LOG_INVALID', `sessionTimeout is ${sessionTimeout} ms: give at least 200`)

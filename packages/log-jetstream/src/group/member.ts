@@ -5,9 +5,12 @@ import type { Positions } from '../positions.ts'
 import type { Topic } from '../topic.ts'
 import {
   type GroupRecord,
+  isReplaced,
+  type MemberEntry,
   released,
   takeable,
   taken,
+  withAway,
   withMember,
   withoutMembers,
   withPartitions,
@@ -34,7 +37,7 @@ export class Member implements GroupMember {
   readonly #host: MemberHost
   readonly #topic: Topic
   readonly #onAssignment: JoinOptions['onAssignment']
-  readonly #sessionTimeout: number
+  readonly #entry: MemberEntry
   /** When somebody was last heard of, by this process's own clock. */
   readonly #heard = new Map<string, number>()
   #work: Promise<void> = Promise.resolve()
@@ -42,9 +45,13 @@ export class Member implements GroupMember {
   #telling = false
   #signing = false
   #timer: NodeJS.Timeout | undefined
+  /** When the next of the others is overdue, unless it is heard of. */
+  #overdue: NodeJS.Timeout | undefined
   #lastTick = 0
   #unwatch: () => void = () => undefined
   #left: Promise<void> | undefined
+  /** Whether it has been among the group's members. */
+  #entered = false
   #settled: { resolve(): void; reject(error: unknown): void } | undefined
 
   constructor(host: MemberHost, topic: Topic, options: JoinOptions, sessionTimeout: number) {
@@ -54,7 +61,8 @@ export class Member implements GroupMember {
     this.topic = options.topic
     this.memberId = `${options.groupId.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, 40)}-${randomBytes(6).toString('hex')}`
     this.#onAssignment = options.onAssignment
-    this.#sessionTimeout = sessionTimeout
+    const { instanceId } = options
+    this.#entry = { id: this.memberId, sessionTimeout, ...(instanceId !== undefined && { instanceId }) }
   }
 
   /** Resolves when the member has everything that it is to have. */
@@ -65,7 +73,7 @@ export class Member implements GroupMember {
     })
     await store.alive(this.#topic, this.groupId, this.memberId)
     this.#lastTick = performance.now()
-    this.#timer = setInterval(() => void this.#tick(), Math.max(50, this.#sessionTimeout / 4))
+    this.#timer = setInterval(() => void this.#tick(), Math.max(50, this.#entry.sessionTimeout / 4))
     this.#timer.unref()
     const unchange = this.#topic.onChange(() => this.#soon())
     const { signs } = groupKeys(this.#topic, this.groupId)
@@ -86,18 +94,39 @@ export class Member implements GroupMember {
   }
 
   async #leave(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#unwatch()
-    this.#settled?.resolve()
+    this.#stop()
     // A member may leave when it is told of its partitions: then it must not wait for itself.
     if (!this.#telling) await this.#work
     const { store, positions } = this.#host
-    for (const partition of this.partitions) positions.giveUp(this.#topic, this.groupId, partition)
+    for (const partition of this.partitions) positions.giveUp(this.#topic, this.groupId, partition, this.memberId)
     this.partitions.clear()
     this.#host.left(this)
     if (this.#topic.deleted) return
+    if (this.#entry.instanceId !== undefined) {
+      await store.change(this.#topic, this.groupId, record => withAway(record, this.memberId))
+      return
+    }
     await store.change(this.#topic, this.groupId, record => withoutMembers(record, new Set([this.memberId])))
     await store.gone(this.#topic, this.groupId, this.memberId)
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer)
+    clearTimeout(this.#overdue)
+    this.#unwatch()
+    this.#settled?.resolve()
+    this.#settled = undefined
+  }
+
+  /** Another one with its name has its partitions, and its own part in the group is over. */
+  async #replaced(): Promise<void> {
+    this.#left ??= Promise.resolve()
+    this.#host.left(this)
+    try {
+      await this.#giveBack([...this.partitions])
+    } finally {
+      this.#stop()
+    }
   }
 
   /** Looks at the group's record once more, after what is being done now. */
@@ -117,11 +146,8 @@ export class Member implements GroupMember {
   }
 
   async #tick(): Promise<void> {
-    const now = performance.now()
-    // This process has slept itself, and has not heard what it was sent meanwhile: nobody else is to blame.
-    const slept = now - this.#lastTick > this.#sessionTimeout / 2
-    this.#lastTick = now
-    if (slept) for (const id of this.#heard.keys()) this.#heard.set(id, now)
+    this.#noticeSleep()
+    this.#lastTick = performance.now()
     // Out of reach: the others strike this member out, and it finds out when it is back.
     if (this.#signing) return
     this.#signing = true
@@ -130,12 +156,20 @@ export class Member implements GroupMember {
     this.#soon()
   }
 
+  /** When this process has slept itself, it has not heard what it was sent meanwhile: nobody else is to blame. */
+  #noticeSleep(): void {
+    const now = performance.now()
+    if (now - this.#lastTick <= this.#entry.sessionTimeout / 2) return
+    for (const id of this.#heard.keys()) this.#heard.set(id, now)
+  }
+
   async #reconcile(): Promise<void> {
     const { store } = this.#host
     if (this.#left !== undefined || this.#topic.deleted) return
     const { groupId, memberId } = this
     let record = (await store.record(this.#topic, groupId)) ?? (await this.#enter())
     if (!record.members.some(({ id }) => id === memberId)) {
+      if (this.#entered && isReplaced(record, this.#entry)) return this.#replaced()
       // The others have taken this member for dead. What it had is theirs; it begins anew.
       await this.#giveBack([...this.partitions])
       record = await this.#enter()
@@ -145,6 +179,7 @@ export class Member implements GroupMember {
       record = await store.change(this.#topic, groupId, current =>
         withPartitions(withoutMembers(current, silent), this.#topic.config.partitions),
       )
+      for (const id of silent) await store.gone(this.#topic, groupId, id)
     }
     const lost = [...this.partitions].filter(
       partition => record.targets[partition] !== memberId || record.owners[partition] !== memberId,
@@ -165,10 +200,13 @@ export class Member implements GroupMember {
     this.#settled = undefined
   }
 
-  #enter(): Promise<GroupRecord> {
-    return this.#host.store.change(this.#topic, this.groupId, record =>
-      withMember(record, this.memberId, this.#sessionTimeout),
+  async #enter(): Promise<GroupRecord> {
+    const record = await this.#host.store.change(this.#topic, this.groupId, current =>
+      // Whoever has taken its place keeps it.
+      this.#entered && isReplaced(current, this.#entry) ? current : withMember(current, this.#entry),
     )
+    this.#entered = true
+    return record
   }
 
   async #take(wanted: readonly number[]): Promise<void> {
@@ -196,7 +234,7 @@ export class Member implements GroupMember {
     } finally {
       for (const partition of revoked) {
         this.partitions.delete(partition)
-        this.#host.positions.giveUp(this.#topic, this.groupId, partition)
+        this.#host.positions.giveUp(this.#topic, this.groupId, partition, this.memberId)
       }
     }
   }
@@ -210,16 +248,22 @@ export class Member implements GroupMember {
     }
   }
 
-  /** Those of whom nothing was heard for longer than they said. */
+  /** Those of whom nothing was heard for longer than they said; for the others it is looked again when the first is overdue. */
   #silent(record: GroupRecord): Set<string> {
+    this.#noticeSleep()
     const now = performance.now()
     const silent = new Set<string>()
+    let next = Number.POSITIVE_INFINITY
     for (const { id, sessionTimeout } of record.members) {
       if (id === this.memberId) continue
-      const heard = this.#heard.get(id)
-      if (heard === undefined) this.#heard.set(id, now)
-      else if (now - heard > sessionTimeout) silent.add(id)
+      const heard = this.#heard.get(id) ?? now
+      this.#heard.set(id, heard)
+      const left = heard + sessionTimeout - now
+      if (left < 0) silent.add(id)
+      else next = Math.min(next, left)
     }
+    clearTimeout(this.#overdue)
+    if (Number.isFinite(next)) this.#overdue = setTimeout(() => this.#soon(), next + 1).unref()
     return silent
   }
 }
