@@ -114,7 +114,10 @@ export type ExpectedVersion = 'any' | 'no-stream' | 'stream-exists' | number
 
 /** Who appends, and which of its records these are: so that an append can be repeated when its outcome is not known. */
 export interface ProducerBatch {
-  /** 1 to 1,000 characters; known within a topic. Forgotten after seven days without an append. */
+  /**
+   * 1 to 1,000 characters; known within a topic. Forgotten when retention has taken all that it has appended, and no sooner
+   * than seven days after its last append.
+   */
   id: string
   /** The number of the first record: 0 for the first append of an epoch, then where the append before ended. */
   sequence: number
@@ -124,8 +127,9 @@ export interface ProducerBatch {
 
 export interface AppendOptions {
   /**
-   * A repeat of one of the last five appends of a producer adds nothing and is acknowledged with the positions of the first.
-   * Where `capabilities.repeats` is `'window'`, only for some minutes.
+   * A repeat of one of the last five appends of a producer adds nothing and is acknowledged with the positions of the first;
+   * an older one is refused (`PRODUCER_DUPLICATE`: it is there), as is one that leaves a gap (`PRODUCER_SEQUENCE`). The
+   * sequence is one for all partitions of a topic. Where `capabilities.repeats` is `'window'`, only for some minutes.
    */
   producer?: ProducerBatch
   /** Checked for the key of the records; keyed topics only, and all records must have the same key. */

@@ -174,6 +174,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: conformance, name: 'an append that is repeated' },
   },
   {
+    name: 'a producer is forgotten while its records are there',
+    file: 'packages/log/src/embedded/producers.ts',
+    find: 'time < now - idleTime && isGone',
+    replace: 'time < now - idleTime || isGone',
+    test: { file: conformance, name: 'recognised however late' },
+  },
+  {
+    name: 'a repeat over several partitions is answered with one of them',
+    file: 'packages/log/src/embedded/producers.ts',
+    find: 'values.every(value => value === values[0]) ? values[0]! : values',
+    replace: 'values[0] ?? values',
+    test: { file: 'packages/log/test/killed.test.ts', name: 'repeated after a kill' },
+  },
+  {
     name: 'a page is lost when pages are folded',
     file: 'packages/log/src/embedded/history/folding.ts',
     find: '...entries])',

@@ -2,7 +2,7 @@ import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
 import { compactPartition } from './compaction.ts'
 import type { PartitionState } from './partition-state.ts'
-import { isIdle } from './producers.ts'
+import { isForgettable } from './producers.ts'
 import type { Sequencer } from './sequencer.ts'
 import type { StoredReads } from './stored-reads.ts'
 import type { TopicState } from './topic-state.ts'
@@ -91,21 +91,23 @@ export class Maintenance {
     const now = this.#host.now()
     if (now < this.#producersDue) return
     this.#producersDue = now + producersInterval
-    const all = { gte: Uint8Array.of(Space.producer), lt: Uint8Array.of(Space.producer + 1) }
-    for await (const entries of storage.range({ ...all, chunkBytes: stepBytes })) {
-      if (this.#stopped) return
-      const idle = entries.filter(([, stored]) => isIdle(stored, now)).map(([key]) => key)
-      if (idle.length === 0) continue
-      await sequencer.submit({
-        reads: idle,
-        decide: stage => {
-          for (const key of idle) {
-            // It may have appended in the meantime.
-            const stored = stage.get(key)
-            if (stored !== undefined && isIdle(stored, now)) stage.delete(key)
-          }
-        },
-      })
+    for (const topic of [...this.#host.topics()]) {
+      const range = { ...topicRange(Space.producer, topic.config.id), chunkBytes: stepBytes }
+      for await (const entries of storage.range(range)) {
+        if (this.#stopped) return
+        const gone = entries.filter(([, stored]) => isForgettable(stored, topic, now)).map(([key]) => key)
+        if (gone.length === 0) continue
+        await sequencer.submit({
+          reads: gone,
+          decide: stage => {
+            for (const key of gone) {
+              // It may have appended in the meantime.
+              const stored = stage.get(key)
+              if (stored !== undefined && isForgettable(stored, topic, now)) stage.delete(key)
+            }
+          },
+        })
+      }
     }
   }
 

@@ -4,12 +4,23 @@ import type { ProducerBatch, RecordPosition } from '../log.ts'
 import type { Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
 
-/** Batches of a producer whose positions are remembered, as many as Kafka's client may have in flight. */
+/** Appends of a producer whose positions are remembered, as many as Kafka's client may have in flight. */
 const remembered = 5
-/** A producer that has appended nothing for so long is forgotten. */
+/** A producer is not forgotten sooner after its last append, in milliseconds: one that is at work goes on where it was. */
 const idleTime = 7 * 86_400_000
 
+/** An append that is remembered: its records have neighbouring offsets. What is the same for all of them is written once. */
 interface Batch {
+  readonly sequence: number
+  readonly offset: number
+  readonly count: number
+  readonly partition: number | readonly number[]
+  readonly timestamp: number | readonly number[]
+  readonly version?: readonly number[]
+}
+
+/** How databases had it before: a list for each record. */
+interface ListedBatch {
   readonly sequence: number
   readonly positions: readonly (readonly [partition: number, offset: number, timestamp: number, version?: number])[]
 }
@@ -21,7 +32,7 @@ interface Producer {
   readonly next: number
   /** When it appended last, in milliseconds. */
   readonly time: number
-  readonly batches: readonly Batch[]
+  readonly batches: readonly (Batch | ListedBatch)[]
 }
 
 export const producerKey = (topicId: number, id: string): Uint8Array =>
@@ -30,8 +41,59 @@ export const producerKey = (topicId: number, id: string): Uint8Array =>
 const decode = (stored: Uint8Array): Producer =>
   JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8')) as Producer
 
-/** Whether the stored producer may be forgotten. */
-export const isIdle = (stored: Uint8Array, now: number): boolean => decode(stored).time < now - idleTime
+/** Whether nothing of a topic is left up to an offset: offsets count over all partitions. */
+const isGone = ({ partitions }: TopicState, offset: number): boolean =>
+  partitions.every(({ durable: { startOffset, endOffset } }) => startOffset > offset || startOffset >= endOffset)
+
+/**
+ * Whether a stored producer may be forgotten: nothing that it has appended is left that a late repeat could add a second
+ * time, and it has been idle for long.
+ */
+export function isForgettable(stored: Uint8Array, topic: TopicState, now: number): boolean {
+  const { time, batches } = decode(stored)
+  // Offsets rise, so the newest is the last that goes.
+  return time < now - idleTime && isGone(topic, lastOffset(batches.at(-1)!))
+}
+
+const lastOffset = (batch: Batch | ListedBatch): number =>
+  'positions' in batch ? batch.positions.at(-1)![1] : batch.offset + batch.count - 1
+
+const same = (values: readonly number[]): number | readonly number[] =>
+  values.every(value => value === values[0]) ? values[0]! : values
+
+const at = (values: number | readonly number[], n: number): number => (typeof values === 'number' ? values : values[n]!)
+
+function encodeBatch(sequence: number, positions: readonly RecordPosition[]): Batch {
+  const versions = positions.flatMap(({ version }) => version ?? [])
+  return {
+    sequence,
+    offset: positions[0]!.offset,
+    count: positions.length,
+    partition: same(positions.map(({ partition }) => partition)),
+    timestamp: same(positions.map(({ timestamp }) => timestamp)),
+    ...(versions.length === 0 ? {} : { version: versions }),
+  }
+}
+
+function decodeBatch(topic: string, batch: Batch | ListedBatch): readonly RecordPosition[] {
+  if ('positions' in batch) {
+    return batch.positions.map(([partition, offset, timestamp, version]) =>
+      versioned({ topic, partition, offset, timestamp }, version),
+    )
+  }
+  return Array.from({ length: batch.count }, (_, n) => {
+    const position = {
+      topic,
+      partition: at(batch.partition, n),
+      offset: batch.offset + n,
+      timestamp: at(batch.timestamp, n),
+    }
+    return versioned(position, batch.version?.[n])
+  })
+}
+
+const versioned = (position: RecordPosition, version: number | undefined): RecordPosition =>
+  version === undefined ? position : { ...position, version }
 
 export function checkProducer({ id, sequence, epoch = 0 }: ProducerBatch): void {
   if (typeof id !== 'string' || id === '' || id.length > 1_000 || !id.isWellFormed()) {
@@ -87,16 +149,9 @@ export function decideBatch(
     const what = `sequence ${sequence} leaves a gap, ${current.next} comes next: append what is missing first`
     throw refusal('PRODUCER_SEQUENCE', name, batch, current, what)
   }
-  const same = current.batches.find(known => known.sequence === sequence && known.positions.length === records)
-  if (same !== undefined) {
-    return same.positions.map(([partition, offset, timestamp, version]) => ({
-      topic: name,
-      partition,
-      offset,
-      timestamp,
-      ...(version === undefined ? {} : { version }),
-    }))
-  }
+  const repeated = current.batches.find(appended => appended.sequence === sequence)
+  const positions = repeated === undefined ? [] : decodeBatch(name, repeated)
+  if (positions.length === records) return positions
   const what = `sequence ${sequence} is there already, but not as one of its last ${remembered} batches: go on at ${current.next}`
   throw refusal('PRODUCER_DUPLICATE', name, batch, current, what)
 }
@@ -113,13 +168,7 @@ export function noteBatch(
   const stored = stage.get(key)
   const known = stored === undefined ? undefined : decode(stored)
   const before = known?.epoch === epoch ? known.batches : []
-  const batch: Batch = {
-    sequence,
-    positions: positions.map(({ partition, offset, timestamp, version }) =>
-      version === undefined ? [partition, offset, timestamp] : [partition, offset, timestamp, version],
-    ),
-  }
-  const batches = [...before, batch].slice(-remembered)
+  const batches = [...before, encodeBatch(sequence, positions)].slice(-remembered)
   const producer: Producer = { epoch, next: sequence + positions.length, time: now, batches }
   stage.put(key, Buffer.from(JSON.stringify(producer)))
 }

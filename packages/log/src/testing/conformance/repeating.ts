@@ -117,23 +117,50 @@ export function repeatTests({ describe, it: itself, expect }: LogTests): void {
       expect(await valuesOf(again, 't')).toEqual(['p0', 'p1', 'p2'])
     })
 
-    itKnows('is forgotten with its topic, and after seven idle days', async (log, { advance }) => {
+    itKnows('is forgotten with its topic', async log => {
       await log.createTopic('t')
       await append(log, 0, 1)
       await log.deleteTopic('t')
       await log.createTopic('t')
       await append(log, 0, 1)
       expect(await valuesOf(log, 't')).toEqual(['p0'])
+    })
+
+    itKnows('is recognised however late, as long as something that it could add again is there', async (log, place) => {
+      if (place.advance === undefined) return
+      await log.createTopic('t', { partitions: 2 })
+      const once = () =>
+        log.append(
+          't',
+          [1, 0].map(partition => ({ value: 'once', partition })),
+          { producer: { id: 'p', sequence: 0 } },
+        )
+      const first = await once()
+      await place.advance(100 * 86_400_000)
+      await log.runMaintenance()
+      expect((await once()).positions).toEqual(first.positions)
+      await log.append('t', { value: 'newer', partition: 0 })
+      await log.alterTopic('t', { retention: '30d' })
+      await log.runMaintenance()
+      // Nothing of it is left now.
+      expect([await valuesOf(log, 't', 0), await valuesOf(log, 't', 1)]).toEqual([['newer'], []])
+      await place.advance(2 * 3_600_000)
+      await log.runMaintenance()
+      const second = (await once()).positions
+      expect(second[0]!.offset > first.positions[1]!.offset).toEqual(true)
+    })
+
+    itKnows('is known for seven days although retention has taken what was appended', async (log, { advance }) => {
       if (advance === undefined) return
+      await log.createTopic('t', { retention: '1h' })
+      await append(log, 0, 1)
       await advance(6 * 86_400_000)
+      await log.runMaintenance()
+      expect(await valuesOf(log, 't')).toEqual([])
       await append(log, 1, 1)
-      await log.runMaintenance()
-      await advance(6 * 86_400_000)
-      await log.runMaintenance()
-      await append(log, 2, 1)
       await advance(8 * 86_400_000)
       await log.runMaintenance()
-      expect(await outcome(() => append(log, 3, 1))).toEqual('PRODUCER_SEQUENCE')
+      expect(await outcome(() => append(log, 2, 1))).toEqual('PRODUCER_SEQUENCE')
       await append(log, 0, 1)
     })
 
