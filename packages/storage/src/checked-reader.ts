@@ -1,17 +1,20 @@
 import { storedKey, storedRange } from './arguments.ts'
 import { checksumBytes, unseal } from './checksum.ts'
+import type { DamagedKeys, OpenRange } from './damaged-keys.ts'
 import { AegisError } from './errors.ts'
 import type { Entry, RangeOptions, StorageReader } from './storage.ts'
 import { storageFailure } from './storage-failure.ts'
 import type { StoredRange, StoreReader } from './store.ts'
 
-/** Reads a store, or a snapshot of it, and checks every value. */
+/** Reads a store, or a snapshot of it, and checks every value, and that nothing that was read may be hidden by damage. */
 export class CheckedReader implements StorageReader {
   readonly #store: StoreReader
+  readonly #damaged: DamagedKeys
   readonly #assertOpen: () => void
 
-  constructor(store: StoreReader, assertOpen: () => void) {
+  constructor(store: StoreReader, damaged: DamagedKeys, assertOpen: () => void) {
     this.#store = store
+    this.#damaged = damaged
     this.#assertOpen = assertOpen
   }
 
@@ -20,6 +23,7 @@ export class CheckedReader implements StorageReader {
     const stored = storedKey(key)
     try {
       const value = await this.#store.get(stored)
+      this.#damaged.assertNone({ first: stored, last: stored })
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -32,6 +36,7 @@ export class CheckedReader implements StorageReader {
     const stored = keys.map(storedKey)
     try {
       const values = await this.#store.getMany(stored)
+      for (const key of stored) this.#damaged.assertNone({ first: key, last: key })
       return values.map((value, i) => (value === undefined ? undefined : unseal(stored[i]!, value)))
     } catch (error) {
       throw storageFailure(error, 'Reading values')
@@ -43,6 +48,7 @@ export class CheckedReader implements StorageReader {
     const stored = storedKey(key)
     try {
       const value = this.#store.getSync(stored)
+      this.#damaged.assertNone({ first: stored, last: stored })
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -56,13 +62,26 @@ export class CheckedReader implements StorageReader {
 
   async *#chunks(range: StoredRange): AsyncGenerator<readonly Entry[]> {
     this.#assertOpen()
+    const { reverse, limit } = range
     let iterator
     try {
       iterator = this.#store.iterate(range)
       let chunk: Entry[] = []
       let bytes = 0
+      let count = 0
+      let rest: OpenRange = {
+        first: 'gte' in range ? range.gte : range.gt,
+        last: 'lte' in range ? range.lte : range.lt,
+      }
       for (;;) {
         const found = await iterator.next()
+        const reached = found.at(-1)?.[0]
+        count += found.length
+        // At its end nothing may be hidden up to its bound; behind the limit nothing is asked for.
+        if (reached !== undefined || count !== limit) {
+          this.#damaged.assertNone({ ...rest, ...(reached && (reverse ? { first: reached } : { last: reached })) })
+        }
+        rest = reverse ? { first: rest.first, last: reached } : { first: reached, last: rest.last }
         for (const [key, value] of found) {
           bytes += key.length + value.length
           chunk.push([key.subarray(1), unseal(key, value)])

@@ -29,7 +29,7 @@ export type StorageErrorCode =
   | 'STORAGE_LOCKED'
   /** Acknowledged data is missing. */
   | 'STORAGE_LOSS'
-  /** A value does not have its checksum, or LevelDB reports damage. */
+  /** A value or a table does not have its checksum, or LevelDB reports damage. Restore a backup. */
   | 'STORAGE_CORRUPT'
   /** An earlier write failed; reads go on, writing takes a reopen. */
   | 'STORAGE_FENCED'

@@ -20,4 +20,5 @@ export type {
   StorageReport,
   StorageSnapshot,
   StorageStatus,
+  VerifyOptions,
 } from './storage.ts'

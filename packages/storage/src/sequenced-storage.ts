@@ -1,5 +1,6 @@
 import { checkedDurability, type StoredOperation, storedKey, storedOperation } from './arguments.ts'
 import { CheckedReader, sizeOf } from './checked-reader.ts'
+import { DamagedKeys, type KeyRange } from './damaged-keys.ts'
 import { AegisError } from './errors.ts'
 import { counterKey, encodeCounter } from './identity.ts'
 import { PeriodicSync } from './periodic-sync.ts'
@@ -10,11 +11,11 @@ import type {
   Entry,
   Operation,
   RangeOptions,
-  ScanOptions,
   Storage,
   StorageReport,
   StorageSnapshot,
   StorageStatus,
+  VerifyOptions,
 } from './storage.ts'
 import { closedError, storageFailure } from './storage-failure.ts'
 import type { Store } from './store.ts'
@@ -60,6 +61,7 @@ export class SequencedStorage implements Storage {
   readonly #medium: Medium
   readonly #store: Store
   readonly #reader: CheckedReader
+  readonly #damaged = new DamagedKeys()
   #status: StorageStatus = 'open'
   /** Of the last commit that was begun. */
   #counter: number
@@ -80,7 +82,7 @@ export class SequencedStorage implements Storage {
     this.databaseId = medium.databaseId
     this.#counter = medium.counter
     this.#written = medium.counter
-    this.#reader = new CheckedReader(medium.store, () => this.#assertOpen())
+    this.#reader = new CheckedReader(medium.store, this.#damaged, () => this.#assertOpen())
     if (medium.flush !== undefined) this.#periodicSync = new PeriodicSync(() => this.#syncBuffered())
     if (medium.readOnly === true) this.#status = 'read-only'
   }
@@ -118,7 +120,7 @@ export class SequencedStorage implements Storage {
     this.#assertOpen()
     const snapshot = this.#store.snapshot()
     let open = true
-    const reader = new CheckedReader(snapshot, () => {
+    const reader = new CheckedReader(snapshot, this.#damaged, () => {
       this.#assertOpen()
       if (!open) throw closedError('snapshot')
     })
@@ -157,6 +159,7 @@ export class SequencedStorage implements Storage {
 
   async compact(start: Uint8Array, end: Uint8Array): Promise<void> {
     this.#assertOpen()
+    this.#assertUndamaged()
     const from = storedKey(start)
     const to = storedKey(end)
     try {
@@ -166,19 +169,33 @@ export class SequencedStorage implements Storage {
     }
   }
 
-  async verify({ onProgress, signal }: ScanOptions = {}): Promise<StorageReport> {
+  async verify({ onProgress, signal, values: compareValues = true }: VerifyOptions = {}): Promise<StorageReport> {
     this.#assertOpen()
+    if (typeof compareValues !== 'boolean') {
+      throw new AegisError('STORAGE_INVALID', `values must be true or false, not ${String(compareValues)}`)
+    }
     // Files are read as they are, values through LevelDB, which takes longer.
-    const filesPart = 0.1
+    const filesPart = compareValues ? 0.1 : 1
     const onFile = (checked: number, of: number) =>
       onProgress?.({ entries: 0, bytes: 0, fraction: (filesPart * checked) / of })
     const { files, damage } = (await this.#medium.verifyFiles?.({ signal, onFile })) ?? { files: 0, damage: [] }
     this.#assertOpen()
     const progress = new ScanProgress(this, onProgress, files === 0 ? 0 : filesPart)
     // LevelDB may stop the whole process, by an assertion, when it reads a damaged block.
-    const values = damage.length > 0 ? [] : await verifyValues(this.#store, progress, signal)
+    const values = damage.length > 0 || !compareValues ? [] : await verifyValues(this.#store, progress, signal)
     progress.done()
     return { entries: progress.entries, bytes: progress.bytes, files, damage: [...damage, ...values] }
+  }
+
+  /**
+   * Damage was found that may hide keys. Nothing is written any more: what would be decided on may not be all there is, and
+   * LevelDB copies what it can still read of a damaged table into a new one, which then looks sound.
+   */
+  damaged(keys: KeyRange, error: AegisError): void {
+    if (this.#status === 'closing' || this.#status === 'closed') return
+    this.#damaged.add(keys, error)
+    this.#status = 'damaged'
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 
   close(): Promise<void> {
@@ -190,7 +207,7 @@ export class SequencedStorage implements Storage {
   }
 
   async #close(): Promise<void> {
-    const writable = this.#status === 'open'
+    const writable = this.#status === 'open' || this.#status === 'damaged'
     this.#status = 'closing'
     try {
       await this.#writing
@@ -297,8 +314,14 @@ export class SequencedStorage implements Storage {
     if (this.#status === 'closing' || this.#status === 'closed') throw closedError('storage')
   }
 
+  #assertUndamaged(): void {
+    const { error } = this.#damaged
+    if (error !== undefined) throw error
+  }
+
   #assertWritable(): void {
     this.#assertOpen()
+    this.#assertUndamaged()
     if (this.#status === 'fenced') throw this.#fencedError()
     if (this.#status === 'read-only') {
       throw new AegisError('STORAGE_READ_ONLY', 'A backup is opened for reading; restore it to write to it')

@@ -36,7 +36,10 @@ export interface RangeOptions {
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array]
 
-/** What can be read, from a storage or from a snapshot of it. A missing key reads as `undefined`. */
+/**
+ * What can be read, from a storage or from a snapshot of it. A missing key reads as `undefined`; one that damage may have
+ * hidden is `STORAGE_CORRUPT`, as is a value without its checksum.
+ */
 export interface StorageReader {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
@@ -52,8 +55,11 @@ export interface StorageSnapshot extends StorageReader {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** `'read-only'`: a backup. `'fenced'`: a write failed, so nothing is written until it is opened again. */
-export type StorageStatus = 'open' | 'read-only' | 'fenced' | 'closing' | 'closed'
+/**
+ * `'read-only'`: a backup. `'fenced'`: a write failed, so nothing is written until it is opened again. `'damaged'`: stored bytes
+ * have changed, so nothing is written, and what they may hide is not read (`STORAGE_CORRUPT`).
+ */
+export type StorageStatus = 'open' | 'read-only' | 'fenced' | 'damaged' | 'closing' | 'closed'
 
 /** How far a walk over all that is stored has come. */
 export interface Progress {
@@ -69,6 +75,11 @@ export interface ScanOptions {
   onProgress?: (progress: Progress) => void
   /** Ends the work early: it rejects with the signal's reason. */
   signal?: AbortSignal
+}
+
+export interface VerifyOptions extends ScanOptions {
+  /** Whether values are compared too, and not only the blocks that they lie in, which is ten times as fast. Default true. */
+  values?: boolean
 }
 
 /** Something that is not as it was written. */
@@ -103,7 +114,7 @@ export interface Storage extends StorageReader {
    *
    * Commits become visible in the order in which they were called; readers never see a part of one.
    * @throws AegisError `STORAGE_FENCED` after an earlier write failed: its outcome is unknown, reopen to find out;
-   * `STORAGE_READ_ONLY` for a backup.
+   * `STORAGE_READ_ONLY` for a backup; `STORAGE_CORRUPT` when a table was found to be damaged.
    */
   commit(operations: readonly Operation[], options?: CommitOptions): Promise<void>
   snapshot(): StorageSnapshot
@@ -118,7 +129,7 @@ export interface Storage extends StorageReader {
    * no error tells), and then every value with its own. Goes on after damage; values are left out when a table is damaged,
    * for LevelDB is not safe to read it with. Reads and commits go on meanwhile.
    */
-  verify(options?: ScanOptions): Promise<StorageReport>
+  verify(options?: VerifyOptions): Promise<StorageReport>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

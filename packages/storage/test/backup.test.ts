@@ -124,7 +124,7 @@ describe('a backup', () => {
     const program = `import { backupStorage, openMemory } from ${JSON.stringify(join(import.meta.dirname, '../dist/index.js'))}
       const storage = await openMemory()
       for (let n = 0; n < 50; n++) await storage.commit([{ type: 'put', key: Buffer.from('key' + n), value: Buffer.alloc(100_000, n) }])
-      await backupStorage(storage, { to: process.argv[1], onProgress: () => process.kill(process.pid, 'SIGKILL') })`
+      await backupStorage(storage, { to: process.argv[1], onProgress: ({ entries }) => entries > 0 && process.kill(process.pid, 'SIGKILL') })`
     const child = spawn(process.execPath, ['--input-type=module', '-e', program, at('backup')], { stdio: 'inherit' })
     expect((await once(child, 'exit'))[1]).toBe('SIGKILL')
     for (const use of [

@@ -258,11 +258,13 @@ export class Sequencer {
       // asked for this one takes its promise only then.
       await this.#store(commit)
     } catch (error) {
-      this.#failure ??= new AegisError(
-        'STORAGE_FENCED',
-        'an earlier write of the log failed and its outcome is unknown: close the log and open it again',
-        { cause: error },
-      )
+      this.#failure ??= isRefusal(error)
+        ? error
+        : new AegisError(
+            'STORAGE_FENCED',
+            'an earlier write of the log failed and its outcome is unknown: close the log and open it again',
+            { cause: error },
+          )
       this.#next()
       commit.fail(error)
       return
@@ -304,3 +306,7 @@ export class Sequencer {
 }
 
 const nothing = (): void => undefined
+
+/** What was not tried at all says itself why, and what is to be done. */
+const isRefusal = (error: unknown): boolean =>
+  ['STORAGE_CORRUPT', 'STORAGE_READ_ONLY', 'STORAGE_FENCED'].some(code => AegisError.is(error, code))

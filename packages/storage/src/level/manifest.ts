@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import type { KeyRange } from '../damaged-keys.ts'
 import { readRecords } from './record-log.ts'
 
 /** What LevelDB's manifest says about its files. */
@@ -10,9 +11,19 @@ export interface Manifest {
   readonly previousLogNumber: number
   /** At least the last sequence number that is in a table. */
   readonly lastSequence: number
-  /** Bytes of each table that is in use, by its number. */
-  readonly tables: ReadonlyMap<number, number>
+  /** The tables that are in use, by their numbers. */
+  readonly tables: ReadonlyMap<number, Table>
 }
+
+/** A table as the manifest knows it. */
+export interface Table {
+  readonly bytes: number
+  /** Its smallest and its largest key. */
+  readonly keys: KeyRange
+}
+
+/** Behind each key as LevelDB has it there are its sequence number and type. */
+export const userKey = (internal: Uint8Array): Uint8Array => internal.subarray(0, -8)
 
 /** The manifest that CURRENT names; undefined when either is missing or empty: then the tables cannot be found. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
@@ -25,7 +36,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   if (!/^MANIFEST-\d+$/.test(name)) return undefined
   const file = await read(name)
   if (file.length === 0) return undefined
-  const manifest = { logNumber: 0, previousLogNumber: 0, lastSequence: 0, tables: new Map<number, number>() }
+  const manifest = { logNumber: 0, previousLogNumber: 0, lastSequence: 0, tables: new Map<number, Table>() }
   for (const { data } of readRecords(file).records) applyEdit(manifest, data)
   return manifest
 }
@@ -34,7 +45,7 @@ interface Building {
   logNumber: number
   previousLogNumber: number
   lastSequence: number
-  readonly tables: Map<number, number>
+  readonly tables: Map<number, Table>
 }
 
 /** Source: leveldb db/version_edit.cc, DecodeFrom. */
@@ -49,10 +60,15 @@ function applyEdit(manifest: Building, edit: Buffer): void {
     }
     return value
   }
+  const bytes = () => {
+    const length = number()
+    at += length
+    return edit.subarray(at - length, at)
+  }
   const skip = (...fields: ('number' | 'bytes')[]) => {
     for (const field of fields) {
-      const value = number()
-      if (field === 'bytes') at += value
+      if (field === 'bytes') bytes()
+      else number()
     }
   }
   while (at < edit.length) {
@@ -68,8 +84,8 @@ function applyEdit(manifest: Building, edit: Buffer): void {
       manifest.tables.delete(number())
     } else if (tag === 7) {
       skip('number')
-      manifest.tables.set(number(), number())
-      skip('bytes', 'bytes')
+      const table = number()
+      manifest.tables.set(table, { bytes: number(), keys: { first: userKey(bytes()), last: userKey(bytes()) } })
     } else return // Not known: LevelDB itself will refuse it.
   }
 }

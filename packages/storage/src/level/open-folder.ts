@@ -9,6 +9,7 @@ import type { Store } from '../store.ts'
 import { openDatabase } from './database.ts'
 import { Journal } from './journal.ts'
 import { findLoss, findShortage, lossError, requiredCounter } from './loss.ts'
+import type { Table } from './manifest.ts'
 import {
   type BackupOrigin,
   beginCreation,
@@ -20,7 +21,8 @@ import {
 } from './marker.ts'
 import { ownFolder, type Release, writeOwner } from './ownership.ts'
 import { SideFile } from './side-file.ts'
-import { findTableDamage, verifyTables } from './tables.ts'
+import { assertTables, checkTablesLater, type TableCheck } from './table-check.ts'
+import { verifyTables } from './tables.ts'
 
 interface Opened {
   readonly store: Store
@@ -29,6 +31,8 @@ interface Opened {
   /** Whether something is missing that was acknowledged. */
   readonly lossy?: boolean
   readonly readOnly?: boolean
+  /** That were too large to be compared with their checksums before. */
+  readonly unchecked?: ReadonlyMap<number, Table>
 }
 
 /** Opens or creates the database of a folder: guard, marker, logs, LevelDB, counter, in this order. */
@@ -120,8 +124,9 @@ const notABackup = (folder: string, what: string) =>
   new AegisError('STORAGE_FORMAT', `The folder ${folder} ${what}, not a backup`, { details: { folder } })
 
 async function serve(folder: string, opened: Opened, release: Release): Promise<Storage> {
-  const { store, counter, databaseId, lossy = false, readOnly = false } = opened
+  const { store, counter, databaseId, lossy = false, readOnly = false, unchecked } = opened
   let side: SideFile | undefined
+  let check: TableCheck | undefined
   try {
     side = SideFile.open(folder, databaseId)
     const held = side
@@ -135,12 +140,14 @@ async function serve(folder: string, opened: Opened, release: Release): Promise<
       flush: number => journal.flush(number),
       verifyFiles: options => verifyTables(folder, options),
       async release() {
+        await check?.stop()
         held.close()
         await release()
       },
     })
     // The counter goes on above what was lost, so that the next open does not find the same loss again.
     if (lossy) await storage.commit([])
+    if (unchecked !== undefined) check = checkTablesLater(folder, unchecked, storage)
     return storage
   } catch (error) {
     side?.close()
@@ -165,15 +172,6 @@ async function create(folder: string, state: 'creating' | 'copying'): Promise<Op
   return { store, databaseId, counter: 0 }
 }
 
-async function assertTables(folder: string): Promise<void> {
-  const damage = await findTableDamage(folder)
-  if (damage === undefined) return
-  const { file, offset, reason } = damage
-  const place = offset === undefined ? file : `${file} at byte ${offset}`
-  const what = `Damaged data in ${folder}: ${place}: ${reason}. Restore a backup, or open with allowLoss: true to save what can be read.`
-  throw new AegisError('STORAGE_CORRUPT', what, { details: { folder, ...damage } })
-}
-
 async function openExisting(folder: string, { databaseId }: Marker, allowLoss: boolean): Promise<Opened> {
   const acknowledged = SideFile.read(folder, databaseId)
   if (acknowledged === undefined) {
@@ -185,13 +183,14 @@ async function openExisting(folder: string, { databaseId }: Marker, allowLoss: b
   const required = requiredCounter(acknowledged)
   let loss = await findLoss(folder, required)
   if (loss !== undefined && !allowLoss) throw lossError(folder, loss)
-  if (!allowLoss) await assertTables(folder)
+  const unchecked = allowLoss ? undefined : await assertTables(folder)
   const store = await openDatabase(folder, false)
   try {
     const counter = await readCounter(store)
     loss ??= findShortage(counter, required)
     if (loss === undefined) {
-      if (allowLoss || (await readDatabaseId(store)) === databaseId) return { store, databaseId, counter }
+      if (allowLoss || (await readDatabaseId(store)) === databaseId)
+        return { store, databaseId, counter, ...(unchecked && { unchecked }) }
       const what = `The folder ${folder} has the marker of another database (aegis.json); restore a backup`
       throw new AegisError('STORAGE_CORRUPT', what, { details: { folder } })
     }
