@@ -10,7 +10,7 @@ type Tables = ReadonlyMap<number, Table>
 
 /** So many bytes of tables are compared before LevelDB opens them: about 50 ms (1.5 GB/s from the page cache). */
 const checkedAtOpen = 64 << 20
-/** Bytes a second that are compared later: 3 GB in a minute and a half, for 2 % of one core. */
+/** Bytes a second that are compared later: 3 GB in a minute and a half, for 3 % of one core. */
 const rate = 32 << 20
 
 /**
