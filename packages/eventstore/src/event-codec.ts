@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { decodePayload, type LogRecord } from '@aegis/log'
+import { decodePayload, keyText, type LogRecord } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventInput, Metadata, StoredEvent } from './event.ts'
 import { type EventProtection, type SealedPart, type SubjectKeys, unseal } from './event-protection.ts'
 import { invalid } from './invalid.ts'
 import type { EventBody, Schemas } from './schema-change.ts'
-import { streamIdOf } from './stream-id.ts'
 
 /** The topic of all events; the key of a record is its stream. */
 export const eventsTopic = '$events'
@@ -122,7 +121,7 @@ export class EventCodec {
    * @param keys Those of its subjects, if it has private parts.
    */
   decode(record: LogRecord, keys?: SubjectKeys): StoredEvent {
-    return this.decodeOf(streamIdOf(record.key!), record, keys)
+    return this.decodeOf(keyText(record)!, record, keys)
   }
 
   /** As `decode`, where the stream is known. */

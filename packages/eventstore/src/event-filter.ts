@@ -34,8 +34,11 @@ export function eventFilter({ streams = '*', types }: EventFilter, renames = tru
   const ofType = wanted === undefined || renames ? undefined : typeTest([...wanted])
   return {
     stream,
-    event: ({ streamId, type }) => (wanted === undefined || wanted.has(type)) && stream(streamId),
-    record: ({ key, value }) => (ofStream === undefined || ofStream(key!)) && (ofType === undefined || ofType(value!)),
+    event: ({ streamId, type }) =>
+      (wanted === undefined || wanted.has(type)) && (ofStream === undefined || stream(streamId)),
+    // Key and value are views that are made when they are asked for.
+    record: record =>
+      (ofStream === undefined || ofStream(record.key!)) && (ofType === undefined || ofType(record.value!)),
   }
 }
 

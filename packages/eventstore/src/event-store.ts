@@ -15,6 +15,7 @@ import type { Decider } from './decider.ts'
 import { type DeciderOptions, deciderHandler } from './decider-handler.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
+import type { EventIterator } from './event-iterator.ts'
 import { EventLog, type EventStoreOptions } from './event-log.ts'
 import { EventTransaction } from './event-transaction.ts'
 import { listStreams, type StreamSummary } from './list-streams.ts'
@@ -74,15 +75,13 @@ export class EventStore implements AsyncDisposable {
   read<E extends EventInput = EventInput>(
     streamId: string,
     options?: ReadEventsOptions,
-  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    return read(this.#events, this.#log, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+  ): EventIterator<StoredEvent<E>> {
+    return read(this.#events, this.#log, streamId, options) as EventIterator<StoredEvent<E>>
   }
 
   /** Events of all streams, or those of a filter, by position: what is stored when the reading begins. Deleted ones too. */
-  readAll<E extends EventInput = EventInput>(
-    options: ReadAllOptions<E> = {},
-  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    return readAll(this.#events, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+  readAll<E extends EventInput = EventInput>(options: ReadAllOptions<E> = {}): EventIterator<StoredEvent<E>> {
+    return readAll(this.#events, options) as EventIterator<StoredEvent<E>>
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Transaction } from '@aegis/log'
 import { type AppendEventsReceipt, appendWithin } from './append-within.ts'
 import type { EventInput, StoredEvent } from './event.ts'
+import type { EventIterator } from './event-iterator.ts'
 import type { EventLog } from './event-log.ts'
 import { type AppendEventsOptions, prepareAppend } from './prepare-append.ts'
 import { load, type ReadEventsOptions, read } from './read.ts'
@@ -40,8 +41,8 @@ export class EventTransaction {
   read<E extends EventInput = EventInput>(
     streamId: string,
     options?: ReadEventsOptions,
-  ): AsyncGenerator<StoredEvent<E>, void, undefined> {
-    return read(this.#events, this.#tx, streamId, options) as AsyncGenerator<StoredEvent<E>, void, undefined>
+  ): EventIterator<StoredEvent<E>> {
+    return read(this.#events, this.#tx, streamId, options) as EventIterator<StoredEvent<E>>
   }
 
   /** As `EventStore.deleteStream`. */

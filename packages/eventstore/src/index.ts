@@ -11,6 +11,7 @@ export type {
 } from './command-handler.ts'
 export type { Decider, Decision } from './decider.ts'
 export type { DeciderOptions } from './decider-handler.ts'
+export type { DeliveredEvent } from './delivered-event.ts'
 export type { EventStoreErrorCode } from './errors.ts'
 export { Event, type EventInput, type Metadata, type StoredEvent, type StoredFields } from './event.ts'
 export type { KnownTypes } from './event-codec.ts'
@@ -28,4 +29,4 @@ export type { Downcaster, EventBody, SchemaChange, Upcaster } from './schema-cha
 export type { SnapshotCodec, SnapshotPolicy } from './snapshot.ts'
 export type { DeleteStreamOptions } from './stream-administration.ts'
 export type { StreamRetention } from './stream-state.ts'
-export type { DeliveredEvent, EventSubscription, SubscribeEventsOptions } from './subscribe.ts'
+export type { EventSubscription, SubscribeEventsOptions } from './subscribe.ts'

@@ -1,6 +1,7 @@
 import type { LogReader } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
+import { type EventIterator, PagedEvents } from './event-iterator.ts'
 import type { EventLog, HistoryPage, VersionSpan } from './event-log.ts'
 import { invalid, wholeNumber } from './invalid.ts'
 import { streamKey } from './stream-id.ts'
@@ -92,13 +93,21 @@ const firstPage = 64
 const largestPage = 2048
 
 /** The events of a stream one after the other. */
-export async function* read(
+export function read(
   events: EventLog,
   reader: LogReader,
   streamId: string,
   options: ReadEventsOptions = {},
-): AsyncGenerator<StoredEvent, void, undefined> {
-  for await (const page of readPages(events, reader, streamId, options)) yield* page.events
+): EventIterator {
+  check(options)
+  streamKey(streamId)
+  return new PagedEvents(eventPages(events, reader, streamId, options), event => event)
+}
+
+async function* eventPages(
+  ...reading: Parameters<typeof readPages>
+): AsyncGenerator<readonly StoredEvent[], void, undefined> {
+  for await (const page of readPages(...reading)) yield page.events
 }
 
 /** The events of a stream in pages. */

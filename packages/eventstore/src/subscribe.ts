@@ -1,5 +1,6 @@
-import { type Decode, type Delivered, Subscription, type SubscriptionOptions } from '@aegis/subscription'
-import type { EventInput, StoredEvent } from './event.ts'
+import { type Decode, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type DeliveredEvent, DeliveredStoredEvent } from './delivered-event.ts'
+import type { EventInput } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import { eventFilter } from './event-filter.ts'
 import type { EventLog } from './event-log.ts'
@@ -14,9 +15,6 @@ export interface SubscribeEventsOptions<E extends EventInput = EventInput> exten
   from?: 'earliest' | 'latest' | { readonly position: number } | { readonly time: number }
 }
 
-/** An event as it is delivered: with `attempts`, `ack()` and `nack()`, which do nothing without a group. */
-export type DeliveredEvent<E extends EventInput = EventInput> = StoredEvent<E> & Delivered
-
 /** Stored events, then live ones, in the order of their commits. With a `groupId` it is a persistent subscription. */
 export type EventSubscription<E extends EventInput = EventInput> = Subscription<DeliveredEvent<E>>
 
@@ -28,27 +26,12 @@ export function subscribeToEvents<E extends EventInput>(
 ): Promise<EventSubscription<E>> {
   const { log, codec, protection } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
-  const decode: Decode<DeliveredEvent<E>> = (record, { attempts, ack, nack, extend }) => {
+  const decode: Decode<DeliveredEvent<E>> = (record, delivered) => {
     if (!filter.record(record)) return undefined
     const event = events.decode(record)
     if (!filter.event(event) || !codec.takes(event)) return undefined
-    const { id, type, streamId, version, position, timestamp, data, metadata } = event
-    // Written out: a spread costs as much as decoding.
-    const delivered: DeliveredEvent = {
-      id,
-      type,
-      streamId,
-      version,
-      position,
-      timestamp,
-      data,
-      metadata,
-      attempts,
-      ack,
-      nack,
-      extend,
-    }
-    return delivered as DeliveredEvent<E>
+    const given: DeliveredEvent = new DeliveredStoredEvent(event, delivered)
+    return given as DeliveredEvent<E>
   }
   if (protection !== undefined) decode.prepare = records => events.fetchKeys(records.filter(filter.record))
   return Subscription.open<DeliveredEvent<E>>(log, eventsTopic, decode, {

@@ -76,11 +76,7 @@ export function recordsOf(
   bytes.writeUInt32BE(base >>> 0, envelopeBytes + 4)
   const records: LogRecord[] = []
   const ascii = (bytes[1]! & asciiFlag) !== 0
-  readStoredRecords(topic, partition, bytes, envelopeBytes, ascii, from, Number.MAX_SAFE_INTEGER, records)
-  if (!versioned) return records
-  const first = bytes.readUInt32BE(2) * 0x1_0000_0000 + bytes.readUInt32BE(6)
-  return records.map(record => {
-    const { offset, timestamp, key, value, headers } = record
-    return { topic, partition, offset, timestamp, key, value, headers, version: first + offset - base }
-  })
+  const first = versioned ? bytes.readUInt32BE(2) * 0x1_0000_0000 + bytes.readUInt32BE(6) : undefined
+  readStoredRecords(topic, partition, bytes, envelopeBytes, ascii, from, Number.MAX_SAFE_INTEGER, records, first)
+  return records
 }

@@ -1,7 +1,7 @@
 export { decodeRecordBatch } from './batch/decode.ts'
 export { encodeRecordBatch } from './batch/encode.ts'
 export type { BatchRecord, BatchRecordInput, RecordBatch, RecordBatchOptions } from './batch/layout.ts'
-export { type Codec, decodePayload, encodePayload, type Readable, type Untyped } from './codec.ts'
+export { type Codec, decodePayload, encodePayload, keyText, type Readable, type Untyped } from './codec.ts'
 export { parseDuration, parseSize } from './duration.ts'
 export { backupLog } from './embedded/backup.ts'
 export { type OpenLogOptions, openLog } from './embedded/open.ts'

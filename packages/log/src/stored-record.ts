@@ -1,4 +1,5 @@
 import { At, invalid, noHeaders } from './batch/layout.ts'
+import { readU64 } from './keys.ts'
 import type { Header, LogRecord } from './log.ts'
 
 /** The bytes of a stored batch, shared by its records. */
@@ -6,6 +7,10 @@ export class BatchSource {
   readonly bytes: Buffer
   readonly #ascii: boolean
   #text: string | undefined
+  /** The key that was asked for last, and where it is: neighbours often have the same. */
+  #keyAt = 0
+  #keyLength = 0
+  #key = ''
 
   constructor(bytes: Buffer, ascii: boolean) {
     this.bytes = bytes
@@ -20,6 +25,22 @@ export class BatchSource {
     if (!this.#ascii) return this.bytes.toString('utf8', start, end)
     this.#text ??= this.bytes.toString('latin1')
     return this.#text.slice(start, end)
+  }
+
+  /** The text of a key, to be kept. */
+  key(start: number, length: number): string {
+    if (length !== this.#keyLength || !this.#sameKey(start)) {
+      this.#key = this.bytes.toString('utf8', start, start + length)
+      this.#keyLength = length
+    }
+    this.#keyAt = start
+    return this.#key
+  }
+
+  #sameKey(start: number): boolean {
+    for (let i = this.#keyLength - 1; i >= 0; i--)
+      if (this.bytes[start + i] !== this.bytes[this.#keyAt + i]) return false
+    return true
   }
 
   view(start: number, length: number): Uint8Array | null {
@@ -52,11 +73,17 @@ export function readHeaders(source: BatchSource, start: number): readonly Header
   })
 }
 
-/** A record that knows the text of its value. */
+/** A record that knows the texts of its key and value. */
 export interface TextRecord {
   /** The value as UTF-8 text to be parsed at once; `undefined` for a tombstone. */
   valueText(): string | undefined
+  /** The key as UTF-8 text; `null` without one. */
+  keyText(): string | null
 }
+
+/** Bytes of UTF-8 as text. */
+export const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 
 export const hasText = (record: object): record is TextRecord => 'valueText' in record
 
@@ -102,6 +129,10 @@ export class StoredRecord implements LogRecord, TextRecord {
     return this.#source.view(this.#value, this.#valueLength)
   }
 
+  keyText(): string | null {
+    return this.#keyLength < 0 ? null : this.#source.key(this.#key, this.#keyLength)
+  }
+
   get headers(): readonly Header[] {
     return readHeaders(this.#source, this.#value + Math.max(0, this.#valueLength))
   }
@@ -112,9 +143,52 @@ export class StoredRecord implements LogRecord, TextRecord {
   }
 }
 
+/** A record of a `'history'` topic. */
+class VersionedRecord extends StoredRecord {
+  readonly version: number
+  readonly #inHeader: boolean
+
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    source: BatchSource,
+    key: number,
+    keyLength: number,
+    value: number,
+    valueLength: number,
+    version: number,
+    inHeader: boolean,
+  ) {
+    super(topic, partition, offset, timestamp, source, key, keyLength, value, valueLength)
+    this.version = version
+    this.#inHeader = inHeader
+  }
+
+  override get headers(): readonly Header[] {
+    return this.#inHeader ? super.headers.slice(0, -1) : super.headers
+  }
+}
+
+/** The name of the last header of a record that carries its version, of 8 bytes. */
+export const versionHeader = 'aegis-version'
+const versionStart = Buffer.from(`\x1a${versionHeader}\x10`)
+
+/** The version in the last header of a record that ends at `end`. */
+function versionBefore(bytes: Buffer, end: number, topic: string, offset: number): number {
+  const start = end - 8 - versionStart.length
+  for (let i = 0; i < versionStart.length; i++) {
+    if (bytes[start + i] !== versionStart[i])
+      throw invalid(`the record at offset ${offset} of history topic ${topic} has no version`)
+  }
+  return readU64(bytes, end - 8)
+}
+
 /**
  * The records of a stored batch from an offset on, below `end`, appended to `into`. The bytes are trusted: storage has
- * checked them.
+ * checked them. On history topics the version of a record is in its last header (`'in-header'`), or follows from that of
+ * the first one of the batch, which is given.
  */
 export function readStoredRecords(
   topic: string,
@@ -125,6 +199,7 @@ export function readStoredRecords(
   from: number,
   end: number,
   into: LogRecord[],
+  versions?: 'in-header' | number,
 ): void {
   const source = new BatchSource(bytes, ascii)
   const long = (at: number): number => bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
@@ -160,7 +235,27 @@ export function readStoredRecords(
     at = next
     if (offset < from) continue
     if (offset >= end) return
-    into.push(new StoredRecord(topic, partition, offset, timestamp, source, key, keyLength, value, valueLength))
+    if (versions === undefined) {
+      into.push(new StoredRecord(topic, partition, offset, timestamp, source, key, keyLength, value, valueLength))
+      continue
+    }
+    const inHeader = versions === 'in-header'
+    const version = inHeader ? versionBefore(bytes, next, topic, offset) : versions + offset - baseOffset
+    into.push(
+      new VersionedRecord(
+        topic,
+        partition,
+        offset,
+        timestamp,
+        source,
+        key,
+        keyLength,
+        value,
+        valueLength,
+        version,
+        inHeader,
+      ),
+    )
   }
   if (at !== bytes.length)
     throw invalid(`a stored batch of ${topic}/${partition} ends at ${at} of ${bytes.length} bytes`)

@@ -1,5 +1,5 @@
-import type { LogRecord } from '@aegis/log'
-import { keyOf, type Message } from './message.ts'
+import { keyText, type LogRecord } from '@aegis/log'
+import type { Message } from './message.ts'
 import { headerOf } from './reserved-headers.ts'
 
 /** Which messages a subscription is for; all that is given must hold. The others count as acknowledged. */
@@ -19,7 +19,7 @@ export function recordMatcherOf({ key, headers }: MessageFilter<never>): ((recor
   const wanted = Object.entries(headers ?? {})
   return record => {
     if (keys !== undefined) {
-      const own = keyOf(record)
+      const own = keyText(record)
       if (own === null || !keys.has(own)) return false
     }
     return wanted.every(([name, value]) => headerOf(record, name) === value)

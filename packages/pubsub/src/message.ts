@@ -1,4 +1,4 @@
-import type { LogRecord, Untyped } from '@aegis/log'
+import { keyText, type LogRecord, type Untyped } from '@aegis/log'
 import { type Delivered, delivered, type NackOptions } from '@aegis/subscription'
 import type { PublishResult } from './outgoing-message.ts'
 import { headerOf, isReserved, reserved } from './reserved-headers.ts'
@@ -42,10 +42,6 @@ function decodeHeaders({ headers }: LogRecord): Readonly<Record<string, string>>
   return decoded
 }
 
-/** The text of a record's key. */
-export const keyOf = ({ key }: LogRecord): string | null =>
-  key === null ? null : Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8')
-
 /** A record that was delivered, as a message. A class, for an object spread together costs as much as decoding it. */
 export class DeliveredMessage<T> implements Message<T> {
   readonly topic: string
@@ -65,7 +61,7 @@ export class DeliveredMessage<T> implements Message<T> {
     this.partition = record.partition
     this.offset = record.offset
     this.timestamp = record.timestamp
-    this.key = keyOf(record)
+    this.key = keyText(record)
     this.headers = decodeHeaders(record)
     this.payload = decode(record)
     this.record = record

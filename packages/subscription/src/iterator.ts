@@ -26,12 +26,9 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
   }
 
   next(): Promise<IteratorResult<Item, undefined>> {
-    if (this.#waiting !== undefined) return this.#after(this.#waiting, () => this.next())
+    if (this.#waiting !== undefined) return this.#after(this.#waiting, () => this.#wait())
     try {
-      if (this.#handedOver !== undefined) {
-        this.#handedOver.settle()
-        this.#handedOver = undefined
-      }
+      this.#acknowledge()
       const item = this.#take()
       if (item !== undefined) return Promise.resolve({ done: false, value: item })
     } catch (error) {
@@ -42,6 +39,11 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
 
   return(): Promise<IteratorResult<Item, undefined>> {
     return this.#end()
+  }
+
+  #acknowledge(): void {
+    this.#handedOver?.settle()
+    this.#handedOver = undefined
   }
 
   #take(): Item | undefined {
@@ -60,6 +62,7 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
   async #wait(): Promise<IteratorResult<Item, undefined>> {
     const { feeds } = this.#consumer
     try {
+      this.#acknowledge()
       for (;;) {
         const item = this.#take()
         if (item !== undefined) return { done: false, value: item }

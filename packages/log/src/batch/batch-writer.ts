@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { crc32c } from '@node-rs/crc32'
 import type { Header } from '../log.ts'
 import { At, maxInt32, refused } from './layout.ts'
@@ -45,7 +46,7 @@ export class BatchWriter {
   count = 0
   lastOffset = -1
   lastTimestamp = 0
-  /** Whether all values were texts of ASCII characters, or null; known when the batch is finished. */
+  /** Whether all values are ASCII, or null; known when the batch is finished. */
   ascii = true
   readonly #reserved: number
   readonly #behind: number
@@ -185,7 +186,8 @@ export class BatchWriter {
   ): void {
     const keyLength = key === null ? -1 : typeof key === 'string' ? Buffer.byteLength(key) : key.length
     const valueLength = value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length
-    if (valueLength > 0 && (typeof value !== 'string' || valueLength !== value.length)) this.ascii = false
+    if (this.ascii && value !== null && !(typeof value === 'string' ? valueLength === value.length : isAscii(value)))
+      this.ascii = false
     const delta = offset - this.baseOffset
     const size =
       sizeOfStart(timestamp, this.firstTimestamp, delta, keyLength) +

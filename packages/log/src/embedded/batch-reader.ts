@@ -5,7 +5,6 @@ import type { LogRecord, ReadResult } from '../log.ts'
 import { readStoredRecords } from '../stored-record.ts'
 import { assertDeleted } from './continuity.ts'
 import type { PartitionState } from './partition-state.ts'
-import { versionOf } from './record-version.ts'
 import { type Envelope, envelopeBytes, readEnvelope, storedCount } from './stored-batch.ts'
 import { tailFrom } from './tail.ts'
 import type { TopicState } from './topic-state.ts'
@@ -29,14 +28,8 @@ function decodeInto(
 ): void {
   const { name, keyed } = topic.config
   const { ascii } = readEnvelope(stored)
-  const first = into.length
-  readStoredRecords(name, partition, asBuffer(stored), envelopeBytes, ascii, from, end, into)
-  if (keyed !== 'history') return
-  for (let at = first; at < into.length; at++) {
-    const record = into[at]!
-    const { offset, timestamp, key, value } = record
-    into[at] = { topic: name, partition, offset, timestamp, key, value, ...versionOf(record) }
-  }
+  const versions = keyed === 'history' ? 'in-header' : undefined
+  readStoredRecords(name, partition, asBuffer(stored), envelopeBytes, ascii, from, end, into, versions)
 }
 
 /** What `readBatches` reads at most before it stops, after a whole batch. */

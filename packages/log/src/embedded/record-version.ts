@@ -1,8 +1,6 @@
-import { AegisError } from '@aegis/storage'
 import type { BatchRecord } from '../batch/layout.ts'
 import { readU64, u64 } from '../keys.ts'
-
-const header = 'aegis-version'
+import { versionHeader } from '../stored-record.ts'
 
 /**
  * The record as the feed of a `'history'` topic stores it. A version is decided with the offset, so whoever follows the
@@ -10,20 +8,11 @@ const header = 'aegis-version'
  */
 export const withVersion = (record: BatchRecord, version: number): BatchRecord => ({
   ...record,
-  headers: [...record.headers, { key: header, value: u64(version) }],
+  headers: [...record.headers, { key: versionHeader, value: u64(version) }],
 })
 
 /** The version that `withVersion` has given a record; `undefined` when it has none. */
 export function storedVersion({ headers }: BatchRecord): number | undefined {
   const last = headers.at(-1)
-  return last?.key === header && last.value?.length === 8 ? readU64(last.value, 0) : undefined
-}
-
-/** Undoes `withVersion`. */
-export function versionOf(record: BatchRecord): Pick<BatchRecord, 'headers'> & { version: number } {
-  const version = storedVersion(record)
-  if (version === undefined) {
-    throw new AegisError('BATCH_INVALID', `the record at offset ${record.offset} of a history topic has no version`)
-  }
-  return { version, headers: record.headers.slice(0, -1) }
+  return last?.key === versionHeader && last.value?.length === 8 ? readU64(last.value, 0) : undefined
 }

@@ -2,7 +2,7 @@ import type { BatchRecord } from '../../batch/layout.ts'
 import { sizeOfHeaders, writeHeaders } from '../../batch/record-parts.ts'
 import { readU64, writeU64 } from '../../keys.ts'
 import type { Header, KeyedRecord } from '../../log.ts'
-import { BatchSource, readHeaders, type TextRecord } from '../../stored-record.ts'
+import { BatchSource, readHeaders, type TextRecord, textOf } from '../../stored-record.ts'
 
 // size of what follows, partition, offset, timestamp, length of the value or -1; then the value and the headers.
 const At = { size: 0, partition: 4, offset: 8, timestamp: 16, valueLength: 24, value: 28 } as const
@@ -70,6 +70,10 @@ class HistoryRecord implements KeyedRecord, TextRecord {
 
   get headers(): readonly Header[] {
     return readHeaders(this.#source, this.#value + Math.max(0, this.#valueLength))
+  }
+
+  keyText(): string {
+    return textOf(this.key)
   }
 
   valueText(): string | undefined {
