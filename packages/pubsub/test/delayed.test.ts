@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Log } from '@aegis/log'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineTopic } from '../src/index.ts'
+import { defineTopic, PubSub } from '../src/index.ts'
 import { given, itEmbedded, runs } from './given.ts'
 
 describe('a message for later', () => {
@@ -65,6 +66,49 @@ describe('a message for later', () => {
       }
     },
   )
+
+  it('is not read again and again until it is due: of what is to come later one entry for each hour is', async () => {
+    await using g = await given()
+    await g.pubsub.createTopic('t')
+    for (let day = 0; day < 3; day++) {
+      await g.pubsub.publishMany(
+        't',
+        Array.from({ length: 20 }, (_, payload) => ({ payload, delay: day * 86_400_000 + 60_000 })),
+      )
+    }
+    let entries = 0
+    const counting: Log = new Proxy(g.log, {
+      get(target, name) {
+        if (name === 'scanState') {
+          return async function* (...given: Parameters<Log['scanState']>) {
+            for await (const entry of target.scanState(...given)) {
+              entries++
+              yield entry
+            }
+          }
+        }
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const other = new PubSub(counting)
+    const readBy = async (): Promise<number> => {
+      entries = 0
+      await other.runMaintenance()
+      return entries
+    }
+    await readBy()
+    g.clock.pass(3_600_000)
+    await readBy()
+    expect(await g.log.endOffset('t')).toBeGreaterThan(0)
+    // Two hours are left, of two days.
+    expect(await readBy()).toBeLessThanOrEqual(3)
+    g.clock.pass(3 * 86_400_000)
+    await readBy()
+    expect((await g.payloads('t')).length).toBe(60)
+    expect(await readBy()).toBe(0)
+    await other.close()
+  })
 
   it('comes once, however many processes move what is due', async () => {
     await using g = await given()

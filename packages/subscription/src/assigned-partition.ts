@@ -11,6 +11,8 @@ export interface Source {
   readonly grouped: boolean
   /** Delivers once more, after a while in milliseconds. */
   redeliver(delivery: Delivery, delay: number): void
+  /** A delivery is about to happen once more: where every delivery counts before it happens, resolves when that is durable. */
+  count(delivery: Delivery): Promise<void> | undefined
   /** To be called when something of a partition was acknowledged or postponed. */
   touched(partition: AssignedPartition): void
   /** Acknowledges deliveries of one partition and puts them into the retry queue until `due`, in one commit. */
@@ -35,6 +37,8 @@ export class AssignedPartition {
   released = false
   /** Fetching waits until the window is smaller. */
   full = false
+  /** Nothing of it is fetched or handed over. */
+  paused = false
 
   constructor(source: Source, partition: number, position: CommittedPosition, tracked: boolean) {
     this.source = source
@@ -46,14 +50,15 @@ export class AssignedPartition {
   /** Counts deliveries that are about to happen. */
   count(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
-      delivery.attempts = this.window.deliver(delivery.slot)
+      // One that waits for its time goes on waiting, here or where the partition goes.
+      delivery.attempts = this.window.deliver(delivery.slot, this.window.dueAt(delivery.slot))
       this.counted.add(delivery)
     }
   }
 
   /** Nothing more is handed over: what was counted has not happened. */
   uncount(): void {
-    for (const { slot } of this.counted) this.window.undeliver(slot)
+    for (const { slot } of this.counted) this.window.undeliver(slot, this.window.dueAt(slot))
     this.counted.clear()
   }
 

@@ -1,7 +1,8 @@
 import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
-import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
+import type { Feed, PartitionOfTopic, SeekTo, Taker, TopicLag } from './feed.ts'
+import { invalid } from './options.ts'
 import { StatusBoard, type SubscriptionStatus } from './status.ts'
 
 /** Several feeds as one, in turn, so that a busy one does not starve the others. */
@@ -9,6 +10,7 @@ export class Feeds implements Taker {
   readonly status = new StatusBoard()
   /** Whether feeds may come and go. */
   readonly list: boolean
+  keepsOrder = false
   readonly #feeds: Feed[] = []
   #turn = 0
   #closed = false
@@ -29,14 +31,16 @@ export class Feeds implements Taker {
     return this.#feeds.map(({ topic }) => topic)
   }
 
-  /** What was fetched stays; nothing is given out until `resume`. */
-  pause(): void {
-    this.#paused = true
+  /** What was fetched stays; nothing is given out, `of` one partition or of all, until it is paused no more. */
+  pause(paused: boolean, of?: PartitionOfTopic): void {
+    if (of === undefined) this.#paused = paused
+    else this.#feedOf(of).pause(of.partition, paused)
+    if (!paused) this.wake()
   }
 
-  resume(): void {
-    this.#paused = false
-    this.wake()
+  /** Whether a delivery that was taken is not to be handed over now. */
+  isPaused({ partition }: Delivery): boolean {
+    return this.#paused || (partition.paused && !partition.released)
   }
 
   /** The next delivery, waiting for it; `undefined` once closed. @throws what `fail` was given */
@@ -103,8 +107,9 @@ export class Feeds implements Taker {
     this.status.report(status)
   }
 
-  async seek(to: SeekTo): Promise<void> {
-    await Promise.all(this.#feeds.map(feed => feed.seek(to)))
+  async seek(to: SeekTo, of?: PartitionOfTopic): Promise<void> {
+    if (of !== undefined) await this.#feedOf(of).seek(to, of.partition)
+    else await Promise.all(this.#feeds.map(feed => feed.seek(to)))
   }
 
   async lag(): Promise<TopicLag[]> {
@@ -135,5 +140,13 @@ export class Feeds implements Taker {
     // All of them, whatever becomes of one; then the first that failed is told.
     const left = await Promise.allSettled(this.#feeds.map(feed => feed.leave()))
     for (const result of left) if (result.status === 'rejected') throw result.reason
+  }
+
+  #feedOf({ topic, partition }: PartitionOfTopic): Feed {
+    const feed = this.#feeds.find(each => each.topic === topic)
+    if (feed !== undefined && Number.isSafeInteger(partition) && partition >= 0) return feed
+    return invalid(
+      `partition ${String(partition)} of topic ${String(topic)}: give { topic, partition } of ${this.topics.join(', ')}`,
+    )
   }
 }

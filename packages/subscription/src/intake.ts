@@ -9,6 +9,7 @@ import { GroupOffsets } from './group-offsets.ts'
 import { invalid, type Settings } from './options.ts'
 import { type Page, PageReader, type PageTaker } from './page-reader.ts'
 import { Progress } from './progress.ts'
+import { ReadyPartitions } from './ready-partitions.ts'
 import { RetryQueue } from './retry-queue.ts'
 import { retrySpace } from './retry-rows.ts'
 
@@ -21,11 +22,7 @@ export class Intake implements Feed, Source, PageTaker {
   readonly #partitions = new Map<number, AssignedPartition>()
   readonly #delayed = new Delayed(delivery => this.redeliver(delivery, 0))
   readonly #committer: Committer | undefined
-  /** The partitions in the order in which they are taken from; the first until it has nothing more. */
-  #turn: AssignedPartition[] = []
-  /** How many deliveries are ready, and their bytes. */
-  #readySize = 0
-  #readyBytes = 0
+  readonly #ready = new ReadyPartitions()
   #demanded = false
   readonly #progress: Progress
   readonly #offsets: GroupOffsets
@@ -87,30 +84,42 @@ export class Intake implements Feed, Source, PageTaker {
   demand(): void {
     this.#demanded = true
     this.#reader.goOn()
-    if (this.#readySize > 0 || this.#closed) return
+    if (this.#ready.size > 0 || this.#closed) return
     this.#progress.idle(this.#partitions)
     this.#emptied()
   }
 
   take(only?: AssignedPartition): Delivery | undefined {
-    if (this.#readySize === 0) return undefined
-    if (only !== undefined) return only.source === this ? this.#takeOf(only) : undefined
-    for (let tried = this.#turn.length; tried > 0; tried--) {
-      const delivery = this.#takeOf(this.#turn[0]!)
-      if (delivery !== undefined) return delivery
-      this.#turn.push(this.#turn.shift()!)
-    }
-    return undefined
+    if (this.#ready.size === 0) return undefined
+    // Of several topics it may be another's.
+    if (only !== undefined && only.source !== this) return undefined
+    const delivery = only === undefined ? this.#ready.take() : this.#ready.takeOf(only)
+    this.#reader.goOn()
+    return delivery
   }
 
   redeliver(delivery: Delivery, delay: number): void {
-    if (this.#closed || !delivery.open) return
+    if (!this.#has(delivery.partition) || !delivery.open) return
     if (delay > 0) {
       this.#delayed.add(delivery, delay)
       return
     }
-    this.#push(delivery)
-    this.#taker.wake()
+    const counting = this.count(delivery)
+    if (counting === undefined) this.#give([delivery])
+    else {
+      const give = (): void => {
+        if (this.#has(delivery.partition)) this.#give([delivery])
+      }
+      counting.then(give, (error: unknown) => this.#taker.fail(error))
+    }
+  }
+
+  count(delivery: Delivery): Promise<void> | undefined {
+    const { partition, retry } = delivery
+    // It was counted with its page, or when it was taken out of the retry queue.
+    if (!this.#countsAhead(partition) || retry !== undefined || partition.counted.has(delivery)) return undefined
+    partition.count([delivery])
+    return this.#committer?.commit([partition])
   }
 
   touched(partition: AssignedPartition): void {
@@ -124,9 +133,18 @@ export class Intake implements Feed, Source, PageTaker {
     this.#committer?.stage(tx, partition, deliveries)
   }
 
-  async seek(to: SeekTo): Promise<void> {
+  pause(number: number, paused: boolean): void {
+    const partition = this.#partitions.get(number)
+    if (partition === undefined) return
+    this.#ready.pause(partition, paused)
+    this.#follow()
+    this.#taker.wake()
+  }
+
+  async seek(to: SeekTo, only?: number): Promise<void> {
+    const moved = [...this.#partitions.values()].filter(({ partition }) => only === undefined || partition === only)
     const moves = await Promise.all(
-      [...this.#partitions.values()].map(async from => ({ from, offset: await this.#offsets.of(from.partition, to) })),
+      moved.map(async from => ({ from, offset: await this.#offsets.of(from.partition, to) })),
     )
     for (const { from, offset } of moves) {
       const { partition } = from
@@ -136,7 +154,8 @@ export class Intake implements Feed, Source, PageTaker {
       from.released = true
       this.#drop([from])
       if (!(await this.#offsets.commit(partition, offset))) continue
-      if (this.#member?.partitions.has(partition) ?? true) this.#add(partition, { offset, metadata: '' })
+      if (!(this.#member?.partitions.has(partition) ?? true)) continue
+      this.#add(partition, { offset, metadata: '' }).paused = from.paused
     }
     this.#follow()
   }
@@ -189,29 +208,13 @@ export class Intake implements Feed, Source, PageTaker {
     }
   }
 
-  #takeOf({ ready }: AssignedPartition): Delivery | undefined {
-    const [size, bytes] = [ready.size, ready.bytes]
-    if (size === 0) return undefined
-    const delivery = ready.shift()
-    this.#readySize += ready.size - size
-    this.#readyBytes += ready.bytes - bytes
-    this.#reader.goOn()
-    return delivery
-  }
-
-  #push(delivery: Delivery): void {
-    delivery.partition.ready.push(delivery)
-    this.#readySize++
-    this.#readyBytes += delivery.bytes
-  }
-
   /** Whether more is to be fetched: one page ahead of what is being handed over. */
   hasRoom(): boolean {
     const { delivery, maxPollRecords, maxPollBytes } = this.#settings
     if (!this.#demanded) return false
     // The position is committed when a page arrives: no sooner than somebody waits for it.
-    if (delivery === 'at-most-once') return this.#readySize === 0
-    return this.#readySize < maxPollRecords && this.#readyBytes < maxPollBytes
+    if (delivery === 'at-most-once') return this.#ready.size === 0
+    return this.#ready.size < maxPollRecords && this.#ready.bytes < maxPollBytes
   }
 
   gone(): void {
@@ -244,15 +247,18 @@ export class Intake implements Feed, Source, PageTaker {
       delivery.attempts = window.deliveries(slot)
       delivery.suspect = delivery.attempts > 0
       const due = window.dueAt(slot)
-      if (due > now) this.#delayed.add(delivery, due - now)
-      else deliveries.push(delivery)
+      if (due <= now) deliveries.push(delivery)
+      else if (this.#taker.keepsOrder) {
+        delivery.notBefore = due
+        deliveries.push(delivery)
+      } else this.#delayed.add(delivery, due - now)
     }
-    const { delivery, countDeliveries, shared, maxPollRecords } = this.#settings
+    const { delivery, maxPollRecords } = this.#settings
     if (delivery === 'at-most-once') {
       this.#demanded = false
       if (!(await this.#offsets.commit(partition.partition, nextOffset)) || partition.released) return
     }
-    if (countDeliveries && !shared && partition.tracked) await this.#giveCounted(partition, deliveries)
+    if (this.#countsAhead(partition)) await this.#giveCounted(partition, deliveries)
     else this.#give(deliveries)
     if (!this.hasRoom()) this.#progress.behind()
     if (!partition.tracked || partition.released || !window.full(maxPollRecords)) return
@@ -266,7 +272,7 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   #give(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) this.#push(delivery)
+    for (const delivery of deliveries) this.#ready.push(delivery)
     this.#taker.wake()
   }
 
@@ -279,7 +285,7 @@ export class Intake implements Feed, Source, PageTaker {
       const alone = deliveries[at]!.suspect
       let end = at + 1
       while (!alone && end < deliveries.length && !deliveries[end]!.suspect) end++
-      if (alone && this.#readySize > 0) {
+      if (alone && this.#ready.size > 0) {
         await new Promise<void>(resolve => {
           this.#emptied = resolve
         })
@@ -332,8 +338,12 @@ export class Intake implements Feed, Source, PageTaker {
       partition.retries.wake()
     }
     this.#partitions.set(number, partition)
-    this.#turn.push(partition)
+    this.#ready.add(partition)
     return partition
+  }
+
+  #countsAhead({ tracked }: AssignedPartition): boolean {
+    return this.#settings.countDeliveries && !this.#settings.shared && tracked
   }
 
   #has(partition: AssignedPartition): boolean {
@@ -342,12 +352,8 @@ export class Intake implements Feed, Source, PageTaker {
 
   /** Nothing of them is given out any more. */
   #drop(partitions: readonly AssignedPartition[]): void {
-    for (const { partition, ready } of partitions) {
-      this.#partitions.delete(partition)
-      this.#readySize -= ready.size
-      this.#readyBytes -= ready.bytes
-    }
-    this.#turn = this.#turn.filter(partition => !partitions.includes(partition))
+    for (const { partition } of partitions) this.#partitions.delete(partition)
+    this.#ready.remove(partitions)
   }
 
   /** Under at-most-once the position is ahead of what was handed over: it goes back to the first that was not. */
@@ -358,7 +364,7 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   #follow(): void {
-    const active = [...this.#partitions.values()].filter(({ full }) => !full)
+    const active = [...this.#partitions.values()].filter(({ full, paused }) => !full && !paused)
     const { maxPollRecords, maxPollBytes } = this.#settings
     this.#reader.follow({
       positions: new Map(active.map(({ partition, window }) => [partition, window.next])),

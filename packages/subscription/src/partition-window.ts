@@ -95,9 +95,9 @@ export class PartitionWindow {
   }
 
   /** Takes back a delivery that did not happen. */
-  undeliver(slot: number): void {
+  undeliver(slot: number, due = 0): void {
     const index = slot - this.#base
-    if (this.#tracked && !this.#isDone(index)) this.#set(index, Math.max(0, this.#deliveries[index]! - 1), 0)
+    if (this.#tracked && !this.#isDone(index)) this.#set(index, Math.max(0, this.#deliveries[index]! - 1), due)
   }
 
   /** Deliveries so far. */

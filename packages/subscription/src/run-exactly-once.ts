@@ -61,8 +61,9 @@ export async function runExactlyOnce<Item>(run: Run<Item>, concurrency: number):
 async function handleBatch<Item>(run: Run<Item>, sizes: Sizes, batch: readonly Delivery[]): Promise<void> {
   let items: (Item | undefined)[] = []
   for (let at = 0; at < batch.length && !run.closing.aborted; ) {
-    const rest = batch.slice(at, at + sizes.most)
+    const rest = upToOneThatWaits(batch.slice(at, at + sizes.most))
     try {
+      await untilItMayBegin(run, rest[0]!)
       const count = await commitSome(run, rest, items)
       at += count
       items = items.slice(count)
@@ -84,6 +85,20 @@ async function handleBatch<Item>(run: Run<Item>, sizes: Sizes, batch: readonly D
   }
 }
 
+/** Refused by somebody who is gone, and not due yet: what is before it need not wait. */
+function upToOneThatWaits(batch: readonly Delivery[]): readonly Delivery[] {
+  const waiting = batch.findIndex(({ notBefore }, at) => at > 0 && notBefore > 0)
+  return waiting < 0 ? batch : batch.slice(0, waiting)
+}
+
+async function untilItMayBegin<Item>({ consumer, closing }: Run<Item>, delivery: Delivery): Promise<void> {
+  const { feeds } = consumer
+  while (feeds.isPaused(delivery) && !closing.aborted && feeds.failure === undefined) await feeds.arrival()
+  const wait = delivery.notBefore === 0 ? 0 : delivery.notBefore - consumer.log.now()
+  delivery.notBefore = 0
+  if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
+}
+
 /**
  * Handles as many as fit into one transaction and gives their number. Their `items` are made when they are not there: a
  * transaction that is run again after a conflict is not another attempt.
@@ -98,7 +113,8 @@ async function commitSome<Item>(
     const handled: Delivery[] = []
     let count = 0
     for (const delivery of batch) {
-      if (count > 0 && (closing.aborted || performance.now() - began > longest)) break
+      if (count > 0 && (closing.aborted || consumer.feeds.isPaused(delivery) || performance.now() - began > longest))
+        break
       if (count === items.length) items.push(consumer.item(delivery))
       const item = items[count++]
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
@@ -143,6 +159,7 @@ async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Ite
       if (wait === undefined) return
       if (!conflict) items.length = 0
       if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
+      if (!conflict && !closing.aborted && delivery.open) await delivery.partition.source.count(delivery)
     }
   }
 }

@@ -79,11 +79,12 @@ export class OrderedRun<Item> {
     let started = 0
     try {
       while (this.#active < this.#concurrency && this.#ended === undefined && !this.#consumer.feeds.closed) {
-        const delivery = this.#next.shift() ?? this.#take()
+        const delivery = this.#nextOfLane() ?? this.#take()
         if (delivery === undefined) {
           this.#await()
           return
         }
+        if (delivery.notBefore > 0 && this.#waits(delivery)) continue
         this.#start(delivery)
         if ((++started & 31) !== 0) continue
         began ??= performance.now()
@@ -95,6 +96,15 @@ export class OrderedRun<Item> {
     } catch (error) {
       this.#end({ error })
     }
+  }
+
+  /** The first that is not paused. */
+  #nextOfLane(): Delivery | undefined {
+    if (this.#next.length === 0) return undefined
+    const { feeds } = this.#consumer
+    const at = this.#next.findIndex(delivery => !feeds.isPaused(delivery))
+    if (at === 0) return this.#next.shift()
+    return at < 0 ? undefined : this.#next.splice(at, 1)[0]
   }
 
   /** The next delivery whose lane is free. */
@@ -184,15 +194,31 @@ export class OrderedRun<Item> {
       this.#leave(delivery)
       return
     }
-    if (this.#ended !== undefined) return
+    if (this.#ended === undefined) this.#retryAfter(delivery, wait)
+  }
+
+  /** Whether it was refused by somebody who is gone, and is not due yet. */
+  #waits(delivery: Delivery): boolean {
+    const wait = delivery.notBefore - this.#consumer.log.now()
+    delivery.notBefore = 0
+    if (wait > 0) this.#retryAfter(delivery, wait)
+    return wait > 0
+  }
+
+  #retryAfter(delivery: Delivery, wait: number): void {
     // Its lane waits with it.
     if (this.#concurrency === 1 && this.#lanes.free) this.#lanes.enter(delivery)
     const again = (): void => {
-      this.#retries.delete(delivery)
+      if (!this.#retries.delete(delivery)) return
       this.#next.push(delivery)
       this.#schedule()
     }
-    this.#retries.set(delivery, setTimeout(again, Math.min(wait, 2 ** 31 - 1)))
+    const counted = (): void => {
+      const counting = delivery.open ? delivery.partition.source.count(delivery) : undefined
+      if (counting === undefined) again()
+      else counting.then(again, (error: unknown) => this.#end({ error }))
+    }
+    this.#retries.set(delivery, setTimeout(counted, Math.min(wait, 2 ** 31 - 1)))
   }
 
   #waitAfter(delivery: Delivery, error: unknown): number | undefined {

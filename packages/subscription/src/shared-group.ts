@@ -41,6 +41,7 @@ export class SharedGroup implements Taker, Lessor {
   #intake: Intake | undefined
   #failure: { readonly error: unknown } | undefined
   readonly #forget: () => void
+  readonly keepsOrder = false
 
   private constructor(log: Log, settings: Settings, forget: () => void) {
     this.#log = log

@@ -32,6 +32,10 @@ export class SharedMember implements Feed {
     return invalid(`seek does not go with mode: 'shared' on ${this.topic}: reset the group while it has no members`)
   }
 
+  pause(): void {
+    invalid(`a partition of ${this.topic} cannot be paused with mode: 'shared': pause() hands over nothing at all`)
+  }
+
   lag(): Promise<TopicLag[]> {
     return this.#group.intake.lag()
   }

@@ -5,7 +5,7 @@ import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
 import { Consumer } from './consumer.ts'
 import type { Decode } from './delivery.ts'
-import type { Feed, SeekTo, TopicLag } from './feed.ts'
+import type { Feed, PartitionOfTopic, SeekTo, TopicLag } from './feed.ts'
 import { Feeds } from './feeds.ts'
 import { HandlerCalls } from './handler-calls.ts'
 import { Intake } from './intake.ts'
@@ -129,10 +129,11 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const handle: Handler<Item> = around === undefined ? handler : (item, tx) => around(item, () => handler(item, tx))
     const calls = new HandlerCalls()
     this.#calls = calls
-    const work =
-      consumer.settings.delivery === 'exactly-once'
-        ? runExactlyOnce({ consumer, handler: handle, calls, closing }, checked.concurrency)
-        : new OrderedRun(consumer, handle, checked, calls, closing).run()
+    const exactlyOnce = consumer.settings.delivery === 'exactly-once'
+    consumer.feeds.keepsOrder = exactlyOnce || checked.order !== 'none'
+    const work = exactlyOnce
+      ? runExactlyOnce({ consumer, handler: handle, calls, closing }, checked.concurrency)
+      : new OrderedRun(consumer, handle, checked, calls, closing).run()
     this.#running = work.catch(() => undefined)
     try {
       await work
@@ -144,28 +145,35 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     await this.#close()
   }
 
-  /** Nothing is handed over until `resume`. What is at work goes on, and what is fetched stays. */
-  pause(): void {
-    this.#consumer.feeds.pause()
+  /**
+   * Nothing is handed over until `resume`, `of` one partition (`pause(message)` is that of the message) or of all. What is at
+   * work goes on, and what is fetched stays. A partition that goes to another member is not paused there.
+   * @throws AegisError `SUBSCRIPTION_INVALID` for a topic that is not subscribed to, and a partition with `mode: 'shared'`
+   */
+  pause(of?: PartitionOfTopic): void {
+    this.#consumer.feeds.pause(true, of)
   }
 
-  resume(): void {
-    this.#consumer.feeds.resume()
+  /** Of one partition, or of all that are not paused themselves. @throws AegisError as `pause` */
+  resume(of?: PartitionOfTopic): void {
+    this.#consumer.feeds.pause(false, of)
   }
 
   /**
    * Goes on from another place: offset in the topic, or time of appending. In a group it moves the group's position in the
-   * partitions that this member has; resolves when that is durable. What was fetched is given up, and acknowledging what
-   * was handed over before does nothing.
+   * partitions that this member has, or `of` one of them (`seek({ offset: message.offset }, message)` is back to the message); resolves when that is
+   * durable. What was fetched is given up, and acknowledging what was handed over before does nothing.
    * @throws AegisError `SUBSCRIPTION_INVALID`, `SUBSCRIPTION_CLOSED`
    */
-  async seek(to: SeekTo): Promise<void> {
+  async seek(to: SeekTo, of?: PartitionOfTopic): Promise<void> {
     checkSeek('seek', to)
     this.#checkOpen()
-    if (typeof to === 'object' && 'offset' in to && this.topics.length > 1) {
-      invalid(`seek to an offset of ${this.topics.length} topics: each has its own, give a time`)
+    if (of === undefined && typeof to === 'object' && 'offset' in to && this.topics.length > 1) {
+      invalid(
+        `seek to an offset of ${this.topics.length} topics: each has its own, give a time, or one of their partitions`,
+      )
     }
-    await this.#consumer.feeds.seek(to)
+    await this.#consumer.feeds.seek(to, of)
   }
 
   /** Resolves when everything acknowledged so far is durable. */

@@ -128,3 +128,119 @@ describe('lag', () => {
     expect(lags).toEqual([1, 2])
   })
 })
+
+describe('one partition', () => {
+  const given = async () => {
+    const log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    await log.append(
+      't',
+      [...'abcdef'].map((value, at) => ({ value, key: 'k', partition: at % 2 })),
+    )
+    return log
+  }
+
+  for (const options of [{}, { maxPollRecords: 1 }, { delivery: 'exactly-once' }] as const) {
+    it(`is paused and resumed by a message of it, and the others go on (${JSON.stringify(options)})`, async () => {
+      await using log = await given()
+      const subscription = await subscribe(log, { ...earliest, ...options })
+      const seen: string[] = []
+      const [others, all] = [deferred<void>(), deferred<void>()]
+      const running = subscription.run(
+        ({ text, partition }) => {
+          seen.push(text)
+          if (text === 'a') subscription.pause({ topic: 't', partition })
+          if (text === 'f') others.resolve()
+          if (text === 'e') all.resolve()
+        },
+        { concurrency: 2 },
+      )
+      await others.promise
+      await turns()
+
+      expect(seen.sort()).toEqual([...'abdf'])
+      subscription.resume({ topic: 't', partition: 0 })
+      await all.promise
+      expect(seen.slice(4)).toEqual(['c', 'e'])
+      await subscription.close()
+      await running
+      expect((await log.lag('g', 't')).map(({ lag }) => lag)).toEqual([0, 0])
+    })
+  }
+
+  it('that is paused keeps those waiting which are behind it in the order of their key', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await log.append(
+      't',
+      [...'abc'].map(value => ({ value, key: 'k' })),
+    )
+    const subscription = await subscribe(log, earliest)
+    const seen: string[] = []
+    const all = deferred<void>()
+    const running = subscription.run(
+      async ({ text, partition }) => {
+        seen.push(text)
+        // The others have been taken, and wait for this one.
+        await turns()
+        if (text === 'a') subscription.pause({ topic: 't', partition })
+        if (text === 'c') all.resolve()
+      },
+      { concurrency: 3 },
+    )
+    await expect.poll(() => seen).toEqual(['a'])
+    await turns()
+    await turns()
+    expect(seen).toEqual(['a'])
+    subscription.resume({ topic: 't', partition: 0 })
+    await all.promise
+    await subscription.close()
+    await running
+  })
+
+  it('is not paused where it goes', async () => {
+    await using log = await given()
+    const first = await subscribe(log, earliest)
+    for (const partition of [0, 1]) first.pause({ topic: 't', partition })
+    const second = await subscribe(log, earliest)
+    expect((await take(second, 3, item => item.ack())).length).toBe(3)
+    await first.close()
+  })
+
+  it('is sought alone, also among several topics', async () => {
+    await using log = await given()
+    await log.createTopic('u')
+    const subscription = await Subscription.open(
+      log,
+      ['t', 'u'],
+      ({ value, partition, offset, topic }) => ({ text: String(value), partition, offset, topic }),
+      earliest,
+    )
+    const loop = subscription[Symbol.asyncIterator]()
+    const next = async () => (await loop.next()).value!
+    const first = await next()
+    for (let at = 1; at < 6; at++) await next()
+    await subscription.seek({ offset: first.offset }, first)
+    const again = [await next(), await next(), await next()]
+    expect(again.map(({ partition }) => partition)).toEqual([first.partition, first.partition, first.partition])
+    expect(again[0]).toEqual(first)
+    await loop.return()
+  })
+
+  it('is named by a topic that is subscribed to, and a number', async () => {
+    await using log = await given()
+    const subscription = await subscribe(log, earliest)
+    for (const of of [{ topic: 'none', partition: 0 }, { topic: 't', partition: -1 }, { topic: 't' }] as const) {
+      expect(() => subscription.pause(of as never)).toThrow(expect.objectContaining({ code: 'SUBSCRIPTION_INVALID' }))
+      await expect(subscription.seek('earliest', of as never)).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+    }
+    // One that another member has.
+    subscription.pause({ topic: 't', partition: 7 })
+    await subscription.close()
+    const shared = await subscribe(log, { ...earliest, mode: 'shared' })
+    expect(() => shared.pause({ topic: 't', partition: 0 })).toThrow(
+      expect.objectContaining({ code: 'SUBSCRIPTION_INVALID' }),
+    )
+    await shared.close()
+  })
+})

@@ -4,13 +4,13 @@ import { isLogGone, knownTopic } from '../known-topic.ts'
 import type { MessageIds } from '../message-ids.ts'
 import { withExpiry } from '../outgoing-message.ts'
 import { type CronRule, occurrencesDue } from './cron.ts'
+import { deleteDue, getDue, lookForDue, putDue } from './due-buckets.ts'
 import {
   cronKey,
   cronNameOf,
   cronSpace,
   decodeScheduled,
   delayedIdSpace,
-  dueSpace,
   dueTimeOf,
   encodeScheduled,
   type ScheduledRecord,
@@ -83,23 +83,13 @@ export class Scheduler {
 
   async #moveAll(): Promise<void> {
     while (!this.#closed) {
-      const keys: Uint8Array[] = []
-      const now = this.#log.now()
-      let more = false
-      for await (const [key] of this.#log.scanState(dueSpace)) {
-        if (dueTimeOf(key) > now) {
-          this.wakeAt(dueTimeOf(key))
-          break
-        }
-        if (keys.length === mostAtOnce) {
-          more = true
-          break
-        }
-        keys.push(key)
+      const { keys, lookAgainAt } = await lookForDue(this.#log, this.#log.now(), mostAtOnce)
+      // An occurrence of a cron schedule may bring the next, which is due as well: so it is looked for until there is none.
+      if (keys.length === 0) {
+        this.wakeAt(lookAgainAt)
+        return
       }
-      if (keys.length > 0) await this.#moveTogether(keys)
-      // An occurrence of a cron schedule may have brought the next, which is due as well.
-      if (keys.length === 0 && !more) return
+      await this.#moveTogether(keys)
     }
   }
 
@@ -133,10 +123,10 @@ export class Scheduler {
     const name = cronNameOf(key)
     const dueAt = this.#log.now() + retryDelay
     await this.#log.transaction(async tx => {
-      const value = await tx.getState(dueSpace, key)
+      const value = await getDue(tx, key)
       if (value === undefined) return
-      tx.deleteState(dueSpace, key)
-      tx.putState(dueSpace, withDueTime(key, dueAt), value)
+      deleteDue(tx, key)
+      putDue(tx, withDueTime(key, dueAt), value)
       if (name === undefined) return
       const stored = await tx.getState(cronSpace, Buffer.from(name))
       if (stored === undefined) return
@@ -145,10 +135,10 @@ export class Scheduler {
   }
 
   async #move(tx: Transaction, key: Uint8Array): Promise<void> {
-    const value = await tx.getState(dueSpace, key)
+    const value = await getDue(tx, key)
     // Another process has moved it, or it was cancelled.
     if (value === undefined) return
-    tx.deleteState(dueSpace, key)
+    deleteDue(tx, key)
     const name = cronNameOf(key)
     if (name !== undefined) return this.#moveOccurrence(tx, name, dueTimeOf(key))
     const scheduled = decodeScheduled(value)
@@ -210,7 +200,7 @@ export function encodeCron(schedule: ScheduledRecord & CronRule, nextAt: number)
 /** Stores a schedule and what makes its next occurrence due. */
 export function putCron(tx: Transaction, name: string, encoded: Uint8Array, nextAt: number): void {
   tx.putState(cronSpace, Buffer.from(name), encoded)
-  tx.putState(dueSpace, cronKey(nextAt, name), Uint8Array.of(1))
+  putDue(tx, cronKey(nextAt, name), Uint8Array.of(1))
 }
 
 /** Whether an error comes of one message, and so is no reason for the others to wait. */

@@ -4,6 +4,7 @@ import { knownTopic, nameOf } from '../known-topic.ts'
 import { encodeMessage, type OutgoingMessage } from '../outgoing-message.ts'
 import type { Topic } from '../topic.ts'
 import { type CatchUp, checkRule, nextOccurrence } from './cron.ts'
+import { deleteDue, getDue, putDue, scanDue } from './due-buckets.ts'
 import { delayedIdKey, encodeCron, putCron, type Scheduler, type StoredCron } from './scheduler.ts'
 import {
   cronKey,
@@ -11,7 +12,6 @@ import {
   cronSpace,
   decodeScheduled,
   delayedIdSpace,
-  dueSpace,
   dueTimeOf,
   encodeScheduled,
   idOf,
@@ -96,7 +96,7 @@ export class Schedules {
       if (stored !== undefined) {
         const { nextAt } = decodeScheduled<StoredCron>(stored)
         if (Buffer.compare(stored, encodeCron(scheduled, nextAt)) === 0) return nextAt
-        tx.deleteState(dueSpace, cronKey(nextAt, name))
+        deleteDue(tx, cronKey(nextAt, name))
       }
       // checkRule has seen that there is one.
       const nextAt = nextOccurrence(name, scheduled, this.#log.now()) ?? Number.MAX_SAFE_INTEGER
@@ -112,7 +112,7 @@ export class Schedules {
     const name = topic === undefined ? undefined : nameOf(topic)
     const found: ScheduleDescription[] = []
     if (limit <= 0) return found
-    for await (const [key, value] of this.#log.scanState(dueSpace)) {
+    for await (const [key, value] of scanDue(this.#log)) {
       const schedule = await this.#describe(key, value)
       if (schedule === undefined || (name !== undefined && schedule.topic !== name)) continue
       if (found.push(schedule) >= limit) break
@@ -124,9 +124,9 @@ export class Schedules {
   async cancel(id: string): Promise<boolean> {
     return this.#log.transaction(async tx => {
       const key = keyOfId(id) ?? (await this.#dueKeyOf(tx, id))
-      const value = key === undefined ? undefined : await tx.getState(dueSpace, key)
+      const value = key === undefined ? undefined : await getDue(tx, key)
       if (key === undefined || value === undefined) return false
-      tx.deleteState(dueSpace, key)
+      deleteDue(tx, key)
       if (cronNameOf(key) !== undefined) tx.deleteState(cronSpace, Buffer.from(id))
       else await this.#forgetId(tx, decodeScheduled(value))
       return true
@@ -166,7 +166,7 @@ export function schedule(
   dueAt: number,
 ): ScheduledMessage {
   const key = newMessageKey(dueAt)
-  tx.putState(dueSpace, key, encodeScheduled(scheduled))
+  putDue(tx, key, encodeScheduled(scheduled))
   tx.onCommit(() => scheduler.wakeAt(dueAt))
   return { topic: scheduled.topic, id: idOf(key), dueAt }
 }

@@ -9,8 +9,6 @@ export interface ScheduledRecord {
   readonly messageId: string | undefined
 }
 
-/** What is due, ordered by when: delayed messages, and the next occurrence of each cron schedule. */
-export const dueSpace = '$scheduled'
 /** Cron schedules by name. */
 export const cronSpace = '$schedules'
 /** Which delayed message has an id, until it is in its topic. */
@@ -19,6 +17,8 @@ export const delayedIdSpace = '$scheduled-ids'
 const messageKind = 0
 const cronKind = 1
 let counter = 0
+
+// What is due has a key that begins with when: a delayed message, and the next occurrence of a cron schedule.
 
 /** Keys of one moment are in the order in which they were made. */
 export function newMessageKey(dueAt: number): Uint8Array {
