@@ -162,13 +162,7 @@ export class Catalog {
     if (config !== null) this.#topics.set(config.name, new Topic(config, sequence))
   }
 
-  #checkLimits({ name, maxMessageSize, retentionBytes, cleanup }: TopicSettings): void {
-    if (cleanup === 'compact') {
-      throw new AegisError(
-        'LOG_INVALID',
-        `cleanup of topic ${name}: a log on JetStream does not compact (capabilities.compaction): leave it out`,
-      )
-    }
+  #checkLimits({ name, maxMessageSize, retentionBytes }: TopicSettings): void {
     const most = this.#domain.maxPayload
     if (maxMessageSize > most) {
       throw new AegisError(

@@ -2,7 +2,7 @@ import type { ExpectedVersion } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { lastMessage } from './messages.ts'
-import { lastVersion, offsetOf, recordCount, recordsOf } from './record-message.ts'
+import { offsetOf, recordCount, recordsOf, versionsOf } from './record-message.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 
@@ -12,17 +12,22 @@ export interface Head {
   readonly sequence: number
   /** Of its last record: on `'latest'` topics the offset; -1 when there is none. */
   readonly version: number
-  /** Whether there is something to read: on `'latest'` topics not after a tombstone. */
+  /** Whether there is something to read: on `'latest'` topics not after a tombstone. A truncated history is there. */
   readonly exists: boolean
+  /** On `'history'` topics, the first version that is kept. */
+  readonly kept: number
 }
 
 function headOf(topic: Topic, message: StoredMessage | undefined): Head {
-  if (message === undefined) return { sequence: 0, version: -1, exists: false }
+  if (message === undefined) return { sequence: 0, version: -1, exists: false, kept: 0 }
   const { sequence } = message
-  if (topic.config.keyed === 'history') return { sequence, version: lastVersion(message), exists: true }
+  if (topic.config.keyed === 'history') {
+    const { last, kept } = versionsOf(message)
+    return { sequence, version: last, exists: true, kept }
+  }
   const version = offsetOf(sequence) + recordCount(message) - 1
   const [record] = recordsOf(topic.config.name, 0, message, version, false)
-  return { sequence, version, exists: record !== undefined && record.value !== null }
+  return { sequence, version, exists: record !== undefined && record.value !== null, kept: 0 }
 }
 
 /** From memory if it is there: right unless another process has written since. */

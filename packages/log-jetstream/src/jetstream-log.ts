@@ -25,7 +25,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from '@aegis/log'
-import { checkedRecords, type TopicDefaults } from '@aegis/log/driver'
+import { checkedRecords, checkVersion, type TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { Catalog } from './catalog.ts'
 import type { ClusterLog } from './cluster-log.ts'
@@ -43,7 +43,7 @@ import { firstOffset, readPartition, topicEnd } from './partition-reader.ts'
 import { Positions } from './positions.ts'
 import { Publisher } from './publisher.ts'
 import { checkPartition, checkRead, defaultMaxBytes } from './read-options.ts'
-import { refuseProducer, truncationRefused } from './refused.ts'
+import { refuseProducer } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
@@ -74,13 +74,14 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     this.capabilities = {
       transactions: domain.features.transactions,
       staticMembers: true,
-      compaction: false,
-      truncation: false,
+      compaction: true,
+      truncation: true,
       repeats: 'none',
       shared: true,
       lag: 'approximate',
       maxReplicationFactor: domain.replicas,
       maxMessageSize: domain.maxPayload,
+      keyedPartitions: false,
       retentionBytes: false,
     }
     this.publisher = new Publisher(domain)
@@ -258,16 +259,20 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   async get(name: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     const topic = await this.#known(name)
     checkKeyed(topic, 'get', ['latest', 'history'])
-    return newestRecord(topic, await lastMessage(this.domain, keySubject(this.domain, topic, key)))
+    return newestRecord(this.domain, topic, await lastMessage(this.domain, keySubject(this.domain, topic, key)))
   }
 
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     return (await readHistory(this.domain, await this.#known(name), key, options)).records
   }
 
-  async truncateHistory(name: string): Promise<void> {
-    await this.#known(name)
-    throw truncationRefused(name)
+  async truncateHistory(name: string, key: Uint8Array, before: number): Promise<void> {
+    const topic = await this.#known(name)
+    checkKeyed(topic, 'truncateHistory', ['history'])
+    checkVersion(before)
+    await this.#run(this.#keyed.truncate(topic, key, before))
+    this.countCommit()
+    await this.#run(this.#maintenance.freeTruncated(topic, keySubject(this.domain, topic, key)))
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
@@ -319,6 +324,11 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
 
   countCommit(): void {
     this.#commits++
+  }
+
+  truncated(topic: Topic, subject: string): void {
+    // What fails is done in the next round of maintenance: it only frees room.
+    this.#run(this.#maintenance.freeTruncated(topic, subject)).catch(() => undefined)
   }
 
   async #transaction<T>(work: (tx: Transaction) => Promise<T> | T, retries: number): Promise<T> {

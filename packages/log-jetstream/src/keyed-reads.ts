@@ -5,7 +5,7 @@ import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { lastOfEach } from './last-of-each.ts'
 import { lastMessage, messagesFrom, nextMessage } from './messages.ts'
-import { lastVersion, recordCount, recordsOf } from './record-message.ts'
+import { keyOf, recordCount, recordsOf, versionsOf } from './record-message.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 
@@ -30,10 +30,22 @@ const versioned = (record: LogRecord): KeyedRecord => {
 
 const partitionOf = ({ subject }: StoredMessage): number => Number(subject.split('.').at(-2))
 
-/** The last record of a key's last message; `undefined` for a tombstone on a `'latest'` topic. */
-export function newestRecord(topic: Topic, message: StoredMessage | undefined): KeyedRecord | undefined {
+/** The last record of a key whose last message this is; `undefined` for a tombstone on a `'latest'` topic. */
+export async function newestRecord(
+  domain: Domain,
+  topic: Topic,
+  message: StoredMessage | undefined,
+): Promise<KeyedRecord | undefined> {
   if (message === undefined) return undefined
   const { name, keyed } = topic.config
+  if (keyed === 'history' && recordCount(message) === 0) {
+    const { last, kept } = versionsOf(message)
+    const key = keyOf(message)
+    if (kept > last || key === null) return undefined
+    // The last message only says what was taken away.
+    const options = { reverse: true, limit: 1 }
+    return (await readHistory(domain, topic, key, options, () => Promise.resolve(message))).records[0]
+  }
   const record = recordsOf(name, partitionOf(message), message, 0, keyed === 'history').at(-1)
   if (record === undefined || (keyed === 'latest' && record.value === null)) return undefined
   return versioned(record)
@@ -61,8 +73,9 @@ export async function readHistory(
   const subject = keySubject(domain, topic, key)
   const last = await readLast(subject)
   if (last === undefined) return { records: [], count: 0 }
-  const count = lastVersion(last) + 1
-  const { from, limit } = forwards(count, options)
+  const { first: firstOfLast, last: newest, kept } = versionsOf(last)
+  const count = newest + 1
+  const { from, limit } = forwards(count, kept, options)
   const records: KeyedRecord[] = []
   const take = (message: StoredMessage): void => {
     for (const record of recordsOf(topic.config.name, partitionOf(message), message, 0, true)) {
@@ -71,11 +84,10 @@ export async function readHistory(
       }
     }
   }
-  const firstOfLast = lastVersion(last) - recordCount(last) + 1
   if (from < firstOfLast && limit > 0) {
     for await (const message of messagesFrom(domain, subject, await sequenceBefore(domain, subject, from, last))) {
       if (message.sequence >= last.sequence) break
-      if (lastVersion(message) >= from) take(message)
+      if (versionsOf(message).last >= from) take(message)
       if (records.length >= limit) break
     }
   }
@@ -85,26 +97,35 @@ export async function readHistory(
 }
 
 /** The same records, from the oldest of them on. */
-function forwards(count: number, options: KeyHistoryOptions): { readonly from: number; readonly limit: number } {
+function forwards(
+  count: number,
+  kept: number,
+  options: KeyHistoryOptions,
+): { readonly from: number; readonly limit: number } {
   const { from, limit = Infinity, reverse = false } = options
-  if (!reverse) return { from: from ?? 0, limit }
+  if (!reverse) return { from: Math.max(from ?? 0, kept), limit }
   const end = Math.min(count, (from ?? count) + 1)
-  const first = Math.max(0, end - limit)
-  return { from: first, limit: end - first }
+  const first = Math.max(kept, end - limit)
+  return { from: first, limit: Math.max(0, end - first) }
 }
 
 /** Reading everything before a late version would cost more than looking for its place. */
 const worthSearching = 500
 
-/** A sequence at or before the message that holds a version. */
-async function sequenceBefore(domain: Domain, subject: string, version: number, last: StoredMessage): Promise<number> {
+/** A sequence at or before the message that holds a version; `last` is the subject's last message. */
+export async function sequenceBefore(
+  domain: Domain,
+  subject: string,
+  version: number,
+  last: StoredMessage,
+): Promise<number> {
   if (version < worthSearching) return 1
   let low = 1
   let high = last.sequence
   while (high - low > worthSearching) {
     const middle = Math.floor((low + high) / 2)
     const message = await nextMessage(domain, subject, middle)
-    if (message === undefined || lastVersion(message) >= version) high = middle
+    if (message === undefined || versionsOf(message).last >= version) high = middle
     else low = message.sequence
   }
   return low
@@ -115,7 +136,7 @@ export async function scanKeys(domain: Domain, topic: Topic, prefix: Uint8Array)
   checkKeyed(topic, 'scan', ['latest', 'history'])
   const rows = new Map<string, KeyedRecord>()
   for await (const message of lastOfEach(domain, keysSubject(domain, topic))) {
-    const record = newestRecord(topic, message)
+    const record = await newestRecord(domain, topic, message)
     if (record === undefined || !startsWith(record.key, prefix)) rows.delete(message.subject)
     else rows.set(message.subject, record)
   }

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ExpectedVersion, OutgoingRecord, Receipt } from '@aegis/log'
+import { partitionForKey } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type PlacedRecord, placed, planAppend } from './append-plan.ts'
+import { type Change, isTruncation, type PlacedRecord, placed, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
 import type { Locks } from './locks.ts'
@@ -36,18 +37,27 @@ export class KeyedWriter {
     const records = placed(topic, given)
     checkExpectation(topic, records, expected)
     if (records.length === 0) return { positions: [] }
-    const subjects = subjectsOf(this.#domain, topic, records)
+    return this.#write(topic, records, expected)
+  }
+
+  /** Takes away the records of a key of a history topic below a version. */
+  async truncate(topic: Topic, key: Uint8Array, before: number): Promise<void> {
+    await this.#write(topic, [{ key, partition: partitionForKey(key, topic.config.partitions), before }], 'any')
+  }
+
+  async #write(topic: Topic, changes: readonly Change[], expected: ExpectedVersion): Promise<Receipt> {
+    const subjects = subjectsOf(this.#domain, topic, changes)
     const release = await this.#locks.acquire(subjects.keys())
     try {
-      return await this.#append(topic, records, subjects, expected)
+      return await this.#tryWriting(topic, changes, subjects, expected)
     } finally {
       release()
     }
   }
 
-  async #append(
+  async #tryWriting(
     topic: Topic,
-    records: readonly PlacedRecord[],
+    changes: readonly Change[],
     subjects: ReadonlyMap<string, Uint8Array>,
     expected: ExpectedVersion,
   ): Promise<Receipt> {
@@ -57,10 +67,13 @@ export class KeyedWriter {
       if (deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${config.name} was deleted`)
       const heads = new Map<string, Head>()
       if (config.keyed === 'history' || expected !== 'any') {
-        for (const [subject, key] of subjects)
+        for (const [subject, key] of subjects) {
+          // What takes nothing away is written nowhere, and so not checked by the stream.
+          if (changes.some(isTruncation)) this.#domain.recent.forget(subject)
           heads.set(subject, await this.#expectedHead(topic, subject, key, expected))
+        }
       }
-      const plan = planAppend(this.#domain, topic, records, heads)
+      const plan = planAppend(this.#domain, topic, changes, heads)
       try {
         const sequences = await this.#publish(topic, plan.messages)
         for (const [at, { subject, data }] of plan.messages.entries()) {
@@ -91,6 +104,7 @@ export class KeyedWriter {
   }
 
   async #publish(topic: Topic, messages: readonly OutgoingMessage[]): Promise<number[]> {
+    if (messages.length === 0) return []
     if (messages.length === 1) return [await this.#publisher.publish(messages[0]!)]
     if (!this.#domain.features.transactions) {
       const sequences: number[] = []
@@ -108,13 +122,9 @@ export class KeyedWriter {
   }
 }
 
-/** The subjects of the records' keys, with the keys. */
-export function subjectsOf(
-  { subjects }: Domain,
-  topic: Topic,
-  records: readonly PlacedRecord[],
-): Map<string, Uint8Array> {
+/** The subjects of the keys that are changed, with the keys. */
+export function subjectsOf({ subjects }: Domain, topic: Topic, changes: readonly Change[]): Map<string, Uint8Array> {
   return new Map(
-    records.map(({ key, partition }) => [subjects.key(topic.config.incarnation, partition, key!), key!] as const),
+    changes.map(({ key, partition }) => [subjects.key(topic.config.incarnation, partition, key!), key!] as const),
   )
 }

@@ -1,19 +1,25 @@
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
-import { lastMessage } from './messages.ts'
+import { keysSubject, sequenceBefore } from './keyed-reads.ts'
+import { lastOfEach } from './last-of-each.ts'
+import { lastMessage, messagesFrom } from './messages.ts'
 import { offsetAtTime } from './partition-figures.ts'
 import { partitionSubject } from './partition-reader.ts'
-import { sequenceOf } from './record-message.ts'
+import { recordsOf, sequenceOf, versionsOf } from './record-message.ts'
 import { decodeEntry } from './state.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 
 const interval = 60_000
+/** How long a tombstone of a compacted topic stays, in milliseconds. */
+const tombstoneStays = 86_400_000
 
 /** Deletes what is kept no longer. Every process does it; whoever comes second finds nothing left to do. */
 export class Maintenance {
   readonly #domain: Domain
   readonly #topics: () => Iterable<Topic>
+  /** By subject, keys whose oldest records were taken away and whose messages are still there. */
+  readonly #truncated = new Map<string, Topic>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(domain: Domain, topics: () => Iterable<Topic>) {
@@ -36,7 +42,11 @@ export class Maintenance {
   }
 
   async run(): Promise<void> {
-    for (const topic of this.#topics()) await this.#expire(topic)
+    for (const topic of this.#topics()) {
+      await this.#expire(topic)
+      if (topic.config.cleanup === 'compact') await this.#compactTopic(topic)
+    }
+    for (const [subject, topic] of this.#truncated) await this.freeTruncated(topic, subject)
     await this.compact(this.#domain.subjects.states)
     await this.compact(this.#domain.subjects.positions())
   }
@@ -52,12 +62,38 @@ export class Maintenance {
     }
   }
 
+  async #compactTopic(topic: Topic): Promise<void> {
+    const filter = keysSubject(this.#domain, topic)
+    await this.compact(filter)
+    for await (const message of lastOfEach(this.#domain, filter)) {
+      if (message.time > Date.now() - tombstoneStays) continue
+      // Only up to what was seen: somebody may write at this moment.
+      if (isTombstone(topic, message)) await this.#purge({ filter: message.subject, seq: message.sequence + 1 })
+    }
+  }
+
   async #compactSubject(subject: string): Promise<void> {
     const last = await lastMessage(this.#domain, subject)
     if (last === undefined) return
     // Only up to what was seen: somebody may write at this moment.
     const seq = last.sequence + (isDeletion(this.#domain, last) ? 1 : 0)
     await this.#purge({ filter: subject, seq })
+  }
+
+  /** Frees the messages of a key that hold only records which were taken away; what fails now is done in a later round. */
+  async freeTruncated(topic: Topic, subject: string): Promise<void> {
+    this.#truncated.set(subject, topic)
+    const last = await lastMessage(this.#domain, subject)
+    if (last !== undefined && !topic.deleted) {
+      const { kept } = versionsOf(last)
+      const from = await sequenceBefore(this.#domain, subject, kept, last)
+      for await (const message of messagesFrom(this.#domain, subject, from)) {
+        if (message.sequence < last.sequence && versionsOf(message).last < kept) continue
+        await this.#purge({ filter: subject, seq: message.sequence })
+        break
+      }
+    }
+    this.#truncated.delete(subject)
   }
 
   async topicDeleted({ config: { incarnation } }: Topic): Promise<void> {
@@ -78,6 +114,9 @@ export class Maintenance {
     await patience.request(`purging ${what.filter}`, () => manager.streams.purge(stream, what))
   }
 }
+
+const isTombstone = (topic: Topic, message: StoredMessage): boolean =>
+  recordsOf(topic.config.name, 0, message, 0, false).at(-1)?.value === null
 
 const isDeletion = ({ subjects }: Domain, message: StoredMessage): boolean =>
   message.subject.startsWith(subjects.states.slice(0, -1)) && decodeEntry(message).value === undefined

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DecidedPosition, ExpectedVersion, PositionCommit, RecordPosition } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type AppendPlan, type PlacedRecord, planAppend } from './append-plan.ts'
+import { type AppendPlan, type Change, isTruncation, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
 import { inParallel } from './in-parallel.ts'
@@ -12,9 +12,10 @@ import { conflict, type ReadSet } from './read-set.ts'
 import { encodeEntry } from './state.ts'
 import type { Topic } from './topic.ts'
 
+/** What one call changes of a topic: it appends, or truncates. */
 export interface Append {
   readonly topic: Topic
-  readonly records: readonly PlacedRecord[]
+  readonly changes: readonly Change[]
   readonly expected: ExpectedVersion
   readonly receipt: { positions?: readonly RecordPosition[] }
 }
@@ -76,6 +77,7 @@ export class OptimisticCommit {
     let first: number
     try {
       const { messages } = batch
+      if (messages.length === 0) return true
       if (messages.length >= largestBatch) throw tooLarge(`${messages.length} messages, of at most ${largestBatch - 1}`)
       first = messages.length === 1 ? await publisher.publish(messages[0]!) : await publisher.publishAll(messages)
     } catch (error) {
@@ -90,9 +92,10 @@ export class OptimisticCommit {
       const sequences = plan.messages.map((_, index) => first + at + index)
       const all = plan.positions(sequences)
       let next = 0
-      for (const { receipt, records } of appends) {
-        receipt.positions = all.slice(next, next + records.length)
-        next += records.length
+      for (const { receipt, changes } of appends) {
+        const { length } = changes.filter(change => !isTruncation(change))
+        receipt.positions = all.slice(next, next + length)
+        next += length
       }
     }
     for (const [subject, at] of batch.positions) positions.wrote(subject, first + at)
@@ -120,7 +123,7 @@ export class OptimisticCommit {
         plan: planAppend(
           domain,
           topic,
-          appends.flatMap(({ records }) => records),
+          appends.flatMap(({ changes }) => changes),
           heads,
         ),
         appends,
@@ -135,9 +138,11 @@ export class OptimisticCommit {
     /** By subject, with what the first append of the key expects. */
     const keys = new Map<string, { readonly key: Uint8Array; readonly expected: ExpectedVersion }>()
     const wanted = new Set<string>()
-    for (const { records, expected } of appends) {
-      for (const [subject, key] of subjectsOf(domain, topic, records)) {
+    for (const { changes, expected } of appends) {
+      for (const [subject, key] of subjectsOf(domain, topic, changes)) {
         if (!keys.has(subject)) keys.set(subject, { key, expected })
+        // What takes nothing away is written nowhere, and so not checked by the stream.
+        if (changes.some(isTruncation)) domain.recent.forget(subject)
         const matters = topic.config.keyed === 'history' || reads.sequenceOf(subject) !== undefined
         if (matters || expected !== 'any') wanted.add(subject)
       }
@@ -157,16 +162,16 @@ export class OptimisticCommit {
     )
     // Each append expects what those before it have made of its key.
     const now = new Map(found)
-    for (const { records, expected } of appends) {
-      const [subject] = records.length > 0 ? subjectsOf(domain, topic, records).keys() : []
+    for (const { changes, expected } of appends) {
+      const [subject] = changes.length > 0 ? subjectsOf(domain, topic, changes).keys() : []
       const head = subject === undefined ? undefined : now.get(subject)
       if (subject !== undefined && head !== undefined && !meets(expected, head)) {
         throw versionConflict(topic, keys.get(subject)!.key, expected, head)
       }
-      for (const record of records) {
-        const written = domain.subjects.key(topic.config.incarnation, record.partition, record.key!)
+      for (const change of changes) {
+        const written = domain.subjects.key(topic.config.incarnation, change.partition, change.key!)
         const before = now.get(written)
-        if (before !== undefined) now.set(written, headAfter(topic, before, record))
+        if (before !== undefined) now.set(written, headAfter(topic, before, change))
       }
     }
     return found
@@ -212,9 +217,10 @@ export class OptimisticCommit {
 }
 
 /** The offset of what is not committed yet is not known: -1. */
-function headAfter({ config }: Topic, { sequence, version }: Head, { value }: PlacedRecord): Head {
-  if (config.keyed === 'history') return { sequence, version: version + 1, exists: true }
-  return { sequence, version: -1, exists: value !== null }
+function headAfter({ config }: Topic, head: Head, change: Change): Head {
+  if (isTruncation(change)) return head
+  if (config.keyed === 'history') return { ...head, version: head.version + 1, exists: true }
+  return { ...head, version: -1, exists: change.value !== null }
 }
 
 interface TopicPlan {

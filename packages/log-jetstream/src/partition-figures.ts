@@ -31,12 +31,19 @@ export async function recordsFrom(domain: Domain, topic: Topic, partition: numbe
   const subject = partitionSubject(domain, topic, partition)
   const last = await lastMessage(domain, subject)
   if (last === undefined || offset >= endOf(last)) return 0
-  const sequence = sequenceOf(offset)
-  const messages = await countFrom(domain, subject, sequence)
-  const passed = offset - offsetOf(sequence)
-  const inLast = recordCount(last) - (sequence === last.sequence ? passed : 0)
-  return inLast + (messages - 1) * recordCount(last)
+  let next = await nextMessage(domain, subject, sequenceOf(offset))
+  // Behind the last record may be truncations: whoever has read everything has nothing left.
+  while (next !== undefined && endOf(next) <= Math.max(offset, offsetOf(next.sequence))) {
+    next = await nextMessage(domain, subject, next.sequence + 1)
+  }
+  if (next === undefined) return 0
+  const messages = await countFrom(domain, subject, next.sequence)
+  const unread = endOf(next) - Math.max(offset, offsetOf(next.sequence))
+  return unread + (messages - 1) * recordsLike(last)
 }
+
+/** How many records the messages before it may have, too. */
+const recordsLike = (message: StoredMessage): number => Math.max(1, recordCount(message))
 
 export async function describePartition(
   domain: Domain,
@@ -49,7 +56,7 @@ export async function describePartition(
     return { partition, startOffset: 0, endOffset: 0, records: 0, bytes: 0, batches: 0, newestTimestamp: null }
   }
   const [first, messages] = await Promise.all([nextMessage(domain, subject, 1), countFrom(domain, subject, 1)])
-  const count = recordCount(last)
+  const count = recordsLike(last)
   return {
     partition,
     startOffset: offsetOf(first?.sequence ?? last.sequence),

@@ -11,9 +11,3 @@ export function refuseProducer(producer: ProducerBatch | undefined): void {
     'producer: a log on JetStream does not recognise repeated appends (capabilities.repeats): leave it out',
   )
 }
-
-export const truncationRefused = (topic: string): AegisError =>
-  new AegisError(
-    'LOG_INVALID',
-    `truncateHistory of topic ${topic}: a log on JetStream keeps histories whole (capabilities.truncation)`,
-  )

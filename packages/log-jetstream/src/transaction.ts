@@ -10,21 +10,20 @@ import type {
   Transaction,
 } from '@aegis/log'
 import { partitionForKey } from '@aegis/log'
-import { checkedRecords, withOwnRecords } from '@aegis/log/driver'
+import { checkedRecords, checkVersion, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
-import { type PlacedRecord, placed } from './append-plan.ts'
+import { type Change, isTruncation, type PlacedRecord, placed } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { checkKeyed, keySubject, keysSubject, newestRecord, readHistory, scanKeys, startsWith } from './keyed-reads.ts'
-import { checkExpectation, subjectsOf } from './keyed-writer.ts'
+import { checkExpectation } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
 import { type Append, OptimisticCommit, tooLarge } from './optimistic-commit.ts'
 import type { Positions } from './positions.ts'
 import type { Publisher } from './publisher.ts'
 import { conflict, ReadSet } from './read-set.ts'
-import { recordsOf } from './record-message.ts'
-import { refuseProducer, truncationRefused } from './refused.ts'
+import { keyOf } from './record-message.ts'
+import { refuseProducer } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
-import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 import { sizeOf } from './topic-writer.ts'
 
@@ -40,6 +39,8 @@ export interface TransactionHost {
   readonly positions: Positions
   find(topic: string): Topic
   countCommit(): void
+  /** A key's oldest records are taken away: their messages can go. */
+  truncated(topic: Topic, subject: string): void
   /** @throws AegisError `LOG_CLOSED` */
   check(): void
 }
@@ -55,6 +56,8 @@ export class JetStreamTransaction implements Transaction {
   #bytes = 0
   readonly #reads: ReadSet
   readonly #appends: Append[] = []
+  /** By subject, what the transaction has done to a key itself. */
+  readonly #own = new Map<string, { readonly topic: Topic; readonly key: Uint8Array; readonly changes: Change[] }>()
   readonly #state = new Map<
     string,
     { readonly key: Uint8Array; readonly value: Uint8Array | undefined; space: string }
@@ -83,7 +86,7 @@ export class JetStreamTransaction implements Transaction {
     const list = placed(topic, checked)
     checkExpectation(topic, list, expected)
     const receipt: { positions?: readonly RecordPosition[] } = {}
-    this.#appends.push({ topic, records: list, expected, receipt })
+    this.#change({ topic, changes: list, expected, receipt })
     return {
       get positions() {
         if (receipt.positions !== undefined) return receipt.positions
@@ -115,50 +118,65 @@ export class JetStreamTransaction implements Transaction {
     this.#callbacks.push(callback)
   }
 
-  truncateHistory(name: string): void {
+  truncateHistory(name: string, key: Uint8Array, before: number): void {
     this.#check()
-    throw truncationRefused(this.#host.find(name).config.name)
+    const topic = this.#host.find(name)
+    checkKeyed(topic, 'truncateHistory', ['history'])
+    checkVersion(before)
+    const partition = partitionForKey(key, topic.config.partitions)
+    this.#grow(key.length)
+    this.#change({ topic, changes: [{ key, partition, before }], expected: 'any', receipt: {} })
   }
 
   async get(name: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     this.#check()
     const topic = this.#host.find(name)
     checkKeyed(topic, 'get', ['latest', 'history'])
-    const own = this.#own(topic, key).at(-1)
+    const own = this.#ownChanges(topic, key).at(-1)
     if (topic.config.keyed === 'history') {
       if (own !== undefined) return (await this.history(name, key, { reverse: true, limit: 1 }))[0]
-    } else if (own !== undefined) return own.value === null ? undefined : unnumbered(topic, own, -1)
-    return newestRecord(topic, await this.#reads.last(keySubject(this.#host.domain, topic, key)))
+    } else if (own !== undefined && !isTruncation(own)) {
+      return own.value === null ? undefined : unnumbered(topic, own, -1)
+    }
+    const { domain } = this.#host
+    const message = await this.#reads.last(keySubject(domain, topic, key))
+    return this.#reads.during(() => newestRecord(domain, topic, message))
   }
 
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     this.#check()
     const topic = this.#host.find(name)
+    const changes = this.#ownChanges(topic, key)
+    const below = Math.max(0, ...changes.map(change => (isTruncation(change) ? change.before : 0)))
+    // What the transaction takes away itself must not count against the limit.
+    const wanted = options.reverse === true ? options : { ...options, from: Math.max(options.from ?? 0, below) }
     const { records, count } = await this.#reads.during(() =>
-      readHistory(this.#host.domain, topic, key, options, subject => this.#reads.last(subject)),
+      readHistory(this.#host.domain, topic, key, below === 0 ? options : wanted, subject => this.#reads.last(subject)),
     )
-    const own = this.#own(topic, key).map((record, at) => unnumbered(topic, record, count + at))
-    return withOwnRecords(records, own, 0, options)
+    const own: KeyedRecord[] = []
+    let kept = 0
+    for (const change of changes) {
+      const next = count + own.length
+      if (isTruncation(change)) kept = Math.max(kept, Math.min(change.before, next))
+      else own.push(unnumbered(topic, change, next))
+    }
+    return withOwnRecords(records, own, kept, options)
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
     this.#check()
     const topic = this.#host.find(name)
     const found = await this.#reads.during(async () => {
-      await this.#reads.sawAll(keysSubject(this.#host.domain, topic), prefix, message => keyOf(topic, message))
+      await this.#reads.sawAll(keysSubject(this.#host.domain, topic), prefix, keyOf)
       return scanKeys(this.#host.domain, topic, prefix)
     })
     const rows = new Map<string, KeyedRecord>()
     for (const record of found) rows.set(text(record.key!), record)
-    for (const append of this.#appends) {
-      if (append.topic !== topic) continue
-      for (const record of append.records) {
-        if (!startsWith(record.key, prefix)) continue
-        const id = text(record.key!)
-        const version = topic.config.keyed === 'history' ? (rows.get(id)?.version ?? -1) + 1 : -1
-        if (record.value === null && topic.config.keyed === 'latest') rows.delete(id)
-        else rows.set(id, unnumbered(topic, record, version))
-      }
+    for (const own of this.#own.values()) {
+      if (own.topic !== topic || !startsWith(own.key, prefix)) continue
+      const record = await this.get(name, own.key)
+      if (record === undefined) rows.delete(text(own.key))
+      else rows.set(text(own.key), record)
     }
     for (const id of [...rows.keys()].sort()) yield rows.get(id)!
   }
@@ -200,7 +218,7 @@ export class JetStreamTransaction implements Transaction {
     this.#check()
     this.#ended = true
     if (this.#reads.busy) throw ended()
-    const { domain, locks } = this.#host
+    const { locks } = this.#host
     const writes = this.#appends.length + this.#state.size + this.#positions.length
     if (writes === 0) {
       if ((this.#reads.size > 1 || this.remembered) && !(await this.readsHold())) throw conflict()
@@ -208,9 +226,7 @@ export class JetStreamTransaction implements Transaction {
       return
     }
     const names = [
-      ...this.#appends.flatMap(({ topic, records }) =>
-        topic.config.keyed === 'none' ? [] : [...subjectsOf(domain, topic, records).keys()],
-      ),
+      ...this.#own.keys(),
       ...this.#positions.map(({ topic, position: { groupId, partition } }) =>
         this.#host.positions.subject(topic, groupId, partition),
       ),
@@ -237,6 +253,9 @@ export class JetStreamTransaction implements Transaction {
 
   #committed(): void {
     this.#host.countCommit()
+    for (const [subject, { topic, changes }] of this.#own) {
+      if (changes.some(isTruncation)) this.#host.truncated(topic, subject)
+    }
     for (const callback of this.#callbacks) {
       try {
         callback()
@@ -255,11 +274,22 @@ export class JetStreamTransaction implements Transaction {
     this.#state.set(this.#host.domain.subjects.state(space, key), { space, key, value })
   }
 
-  #own(topic: Topic, key: Uint8Array): PlacedRecord[] {
-    const id = text(key)
-    return this.#appends
-      .filter(append => append.topic === topic)
-      .flatMap(({ records }) => records.filter(record => record.key !== null && text(record.key) === id))
+  #change(append: Append): void {
+    this.#appends.push(append)
+    const { topic, changes } = append
+    if (topic.config.keyed === 'none') return
+    const { subjects } = this.#host.domain
+    for (const change of changes) {
+      const key = change.key!
+      const subject = subjects.key(topic.config.incarnation, change.partition, key)
+      const own = this.#own.get(subject)
+      if (own === undefined) this.#own.set(subject, { topic, key, changes: [change] })
+      else own.changes.push(change)
+    }
+  }
+
+  #ownChanges(topic: Topic, key: Uint8Array): readonly Change[] {
+    return this.#own.get(keySubject(this.#host.domain, topic, key))?.changes ?? []
   }
 
   #grow(bytes: number): void {
@@ -281,9 +311,6 @@ const ended = (): AegisError =>
     'TRANSACTION_STATE',
     'the transaction has ended: await everything done on it before its function returns',
   )
-
-const keyOf = ({ config: { name } }: Topic, message: StoredMessage): Uint8Array | null =>
-  recordsOf(name, 0, message, 0, false)[0]?.key ?? null
 
 // The offset of an own write is not known before the commit: -1.
 function unnumbered(topic: Topic, record: PlacedRecord, version: number): KeyedRecord {

@@ -4,6 +4,7 @@ export { noHeaders } from './batch/layout.ts'
 export { checkedRecords } from './embedded/append.ts'
 export { withOwnRecords } from './embedded/history/own-records.ts'
 export { checkHistoryOptions } from './embedded/history/read.ts'
+export { checkVersion } from './embedded/history/write.ts'
 export { checkSame } from './embedded/topic-catalog.ts'
 export {
   alteredTopic,

@@ -346,6 +346,8 @@ export interface Capabilities {
   readonly maxReplicationFactor: number
   /** Largest `maxMessageSize` that a topic can have, in bytes. */
   readonly maxMessageSize: number
+  /** Whether a record of a keyed topic can have another partition than its key's; otherwise refused with `NOT_SUPPORTED`. */
+  readonly keyedPartitions: boolean
   /** Whether `retention` can limit the bytes of a partition; otherwise it is refused with `NOT_SUPPORTED`. */
   readonly retentionBytes: boolean
 }

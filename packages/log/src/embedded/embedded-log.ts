@@ -68,6 +68,7 @@ export class EmbeddedLog implements Log {
     repeats: 'log',
     maxReplicationFactor: 1,
     maxMessageSize,
+    keyedPartitions: true,
     retentionBytes: true,
   } as const
   readonly storage: StoredReads

@@ -17,16 +17,18 @@ export function compactTests({ describe, it: itself, expect }: LogTests): void {
       const last = new Map<string, number>()
       for (const n of upTo(60)) {
         const key = `k${(n * n) % 7}`
-        last.set(key, (await log.append('t', { key, value: `${n}`, partition: 0 })).positions[0]!.offset)
+        last.set(key, (await log.append('t', { key, value: `${n}` })).positions[0]!.offset)
       }
       const end = await log.endOffset('t')
       await log.runMaintenance()
-      const records = await recordsOf(log, 't')
-      expect(records.map(({ key, offset }) => [text(key), offset])).toEqual([...last].sort(([, a], [, b]) => a - b))
+      const records = [...(await recordsOf(log, 't', 0)), ...(await recordsOf(log, 't', 1))]
+      const found = records.map(({ key, offset }) => [text(key), offset] as const)
+      expect(found.sort(([, a], [, b]) => a - b)).toEqual([...last].sort(([, a], [, b]) => a - b))
       expect(await log.endOffset('t')).toEqual(end)
       for (const [key, offset] of last) expect((await log.get('t', bytes(key)))?.version).toEqual(offset)
-      const [details] = (await log.describeTopic('t')).partitionDetails
-      expect([details!.records, details!.endOffset]).toEqual([last.size, end])
+      const details = (await log.describeTopic('t')).partitionDetails
+      expect(details.reduce((sum, { records }) => sum + records, 0)).toEqual(last.size)
+      expect(Math.max(...details.map(({ endOffset }) => endOffset))).toEqual(end)
     })
 
     it('is never at its end before it is: whoever reads or follows comes to what is behind a gap', async log => {

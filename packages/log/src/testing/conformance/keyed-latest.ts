@@ -2,6 +2,20 @@ import { bytes, collected, failure, type LogTests, outcome, text, upTo, valuesOf
 
 /** Topics whose last record of a key can be read by key. */
 export function latestTests({ describe, it, expect }: LogTests): void {
+  describe('a record of a keyed topic in another partition than its key’s', () => {
+    it('is found by its key, or refused where the log could not find it', async log => {
+      await log.createTopic('t', { keyed: 'latest', partitions: 2 })
+      const { partition } = (await log.append('t', { key: 'k', value: 'own' })).positions[0]!
+      const elsewhere = () => log.append('t', { key: 'k', value: 'elsewhere', partition: 1 - partition })
+      if (log.capabilities.keyedPartitions) await elsewhere()
+      else expect(await outcome(elsewhere)).toEqual('NOT_SUPPORTED')
+      const value = log.capabilities.keyedPartitions ? 'elsewhere' : 'own'
+      expect(text((await log.get('t', bytes('k')))?.value)).toEqual(value)
+      await log.append('t', { key: 'k', value: 'again', partition })
+      expect(text((await log.get('t', bytes('k')))?.value)).toEqual('again')
+    })
+  })
+
   describe('a topic keyed latest', () => {
     it('gives the last record of a key, with its offset as version', async log => {
       await log.createTopic('t', { keyed: 'latest', partitions: 3 })
