@@ -18,7 +18,7 @@ export const benchmark: Benchmark = {
       keyEncoding: 'view',
       valueEncoding: 'view',
       writeBufferSize: 64 << 20,
-      maxFileSize: 64 << 20,
+      maxFileSize: 8 << 20,
     })
     const bytes = randomBytes(100 * batchRecords)
     const records = Array.from({ length: batchRecords }, (_, n) => ({ value: bytes.subarray(100 * n, 100 * (n + 1)) }))

@@ -27,7 +27,7 @@ export const benchmark: Benchmark = {
     const beyond: number[] = []
     for (let run = 0; run < runs; run++) {
       const alone = await timed(async () => {
-        const level = new ClassicLevel(dataDir, { writeBufferSize: 64 << 20, maxFileSize: 64 << 20 })
+        const level = new ClassicLevel(dataDir, { writeBufferSize: 64 << 20, maxFileSize: 8 << 20 })
         await level.open()
         return level
       })
