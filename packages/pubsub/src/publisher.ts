@@ -122,6 +122,35 @@ export class Publisher {
     return this.#limited(name, records, publish)
   }
 
+  /** Of messages for several topics, in one commit; those with an id only if they are not there yet. */
+  async publishTo(messages: readonly (readonly [AnyTopic, OutgoingMessage])[]): Promise<PublishResult[]> {
+    const topics = new Map<string, { readonly description: TopicDescription; readonly records: IdentifiedRecord[] }>()
+    const places: { readonly name: string; readonly at: number }[] = []
+    for (const [topic, message] of messages) {
+      const name = nameOf(topic)
+      if (isDelayed(message)) {
+        throw new AegisError('MESSAGE_INVALID', `publishTo takes no deliverAt or delay, as of the message for ${name}`)
+      }
+      const known = topics.get(name)
+      const { description, records } = known ?? { description: await knownTopic(this.#log, name), records: [] }
+      if (known === undefined) topics.set(name, { description, records })
+      places.push({ name, at: records.length })
+      records.push(...this.#identified(description, topic, [message]))
+    }
+    const all = [...topics.values()].flatMap(({ records }) => records.map(({ record }) => record))
+    const receipts = await this.#limited([...topics.keys()].join(', '), all, () =>
+      this.#log.transaction(async tx => {
+        const written: [topic: string, receipt: IdentifiedReceipt][] = []
+        for (const [name, { description, records }] of topics) {
+          written.push([name, await this.#messageIds.append(tx, description, records)])
+        }
+        return written
+      }),
+    )
+    const positions = new Map(receipts.map(([name, receipt]) => [name, receipt.positions]))
+    return places.map(({ name, at }) => positions.get(name)![at]!)
+  }
+
   /** At once: none of the messages has an id. */
   append(tx: Transaction, topic: AnyTopic, messages: readonly OutgoingMessage[]): Receipt {
     const description = this.#log.topic(nameOf(topic))

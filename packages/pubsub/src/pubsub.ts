@@ -4,7 +4,6 @@ import {
   type OpenLogOptions,
   openLog,
   type Readable,
-  type Receipt,
   type TopicDescription,
   type TopicOptions,
   type Transaction,
@@ -27,10 +26,10 @@ import { checkedTimeout, Requester, type RequestOptions } from './request-reply/
 import { type Responder, type RespondHandler, type RespondOptions, startResponder } from './request-reply/responder.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type ScheduledMessage, Schedules } from './schedule/schedules.ts'
-import { openSubscription, payloadDecoder, type Subscribed, type SubscribeOptions } from './subscribe.ts'
+import { payloadDecoder, type Subscribed, type SubscribeOptions } from './subscribe.ts'
+import { Subscriptions } from './subscriptions.ts'
 import { Telemetry } from './telemetry.ts'
 import { type Topic, validated } from './topic.ts'
-import type { TopicWatch } from './topic-pattern.ts'
 
 export interface PubSubOptions {
   /** What subscriptions get that do not say otherwise. */
@@ -44,9 +43,7 @@ export class PubSub implements AsyncDisposable {
   /** What is to come into topics later: delayed messages, and cron schedules. */
   readonly schedules: Schedules
   readonly #log: Log
-  readonly #consumer: SubscriptionOptions
-  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
-  readonly #watches = new Set<TopicWatch>()
+  readonly #subscriptions: Subscriptions
   readonly #messageIds: MessageIds
   readonly #scheduler: Scheduler
   readonly #publisher: Publisher
@@ -57,7 +54,7 @@ export class PubSub implements AsyncDisposable {
   /** Uses the log and never closes it. */
   constructor(log: Log, { consumer = {}, publishLimit }: PubSubOptions = {}) {
     this.#log = log
-    this.#consumer = consumer
+    this.#subscriptions = new Subscriptions(log, consumer, this.#telemetry)
     this.#messageIds = new MessageIds(log)
     this.#scheduler = new Scheduler(log, this.#messageIds)
     this.#publisher = new Publisher(log, {
@@ -71,10 +68,16 @@ export class PubSub implements AsyncDisposable {
   }
 
   /** Opens a log, and closes it on `close()`. */
-  static async open(options: OpenLogOptions): Promise<PubSub> {
-    const pubsub = new PubSub(await openLog(options))
-    pubsub.#owned = true
-    return pubsub
+  static async open({ consumer, publishLimit, ...options }: OpenLogOptions & PubSubOptions): Promise<PubSub> {
+    const log = await openLog(options)
+    try {
+      const pubsub = new PubSub(log, { ...(consumer && { consumer }), ...(publishLimit && { publishLimit }) })
+      pubsub.#owned = true
+      return pubsub
+    } catch (error) {
+      await log.close()
+      throw error
+    }
   }
 
   /**
@@ -86,7 +89,7 @@ export class PubSub implements AsyncDisposable {
     const settings = typeof topic === 'string' ? options : { ...topic.options, ...options }
     const created = await this.#log.createTopic(name, settings)
     // Who has subscribed to its pattern has it when this resolves.
-    for (const watch of this.#watches) await watch.look()
+    await this.#subscriptions.takeUpTopics()
     return created
   }
 
@@ -163,17 +166,10 @@ export class PubSub implements AsyncDisposable {
       [At in keyof In]: readonly [topic: string | Topic<In[At], Untyped>, message: OutgoingMessage<NoInfer<In[At]>>]
     }
   ): Promise<PublishResult[]> {
-    const list: readonly (readonly [AnyTopic, OutgoingMessage])[] = messages
-    const publish = (): Promise<Receipt[]> =>
-      this.#log.transaction(async tx => {
-        const written: Receipt[] = []
-        for (const [topic, message] of list) written.push(await this.#publisher.appendOnce(tx, topic, [message]))
-        return written
-      })
-    const topics = [...new Set(list.map(([topic]) => nameOf(topic)))].join(', ')
-    const telemetry = this.#telemetry
-    const receipts = await (telemetry === undefined ? publish() : telemetry.publishing(topics, list.length, publish))
-    return receipts.map(({ positions }) => positions[0]!)
+    const publish = (): Promise<PublishResult[]> => this.#publisher.publishTo(messages)
+    if (this.#telemetry === undefined) return publish()
+    const topics = [...new Set(messages.map(([topic]) => nameOf(topic)))].join(', ')
+    return this.#telemetry.publishing(topics, messages.length, publish)
   }
 
   /**
@@ -236,25 +232,13 @@ export class PubSub implements AsyncDisposable {
    * The messages of a topic, or of several: alone all of them, with a `groupId` shared among the members of the group. What is
    * published after it resolves arrives; before, where `from` says so. In a pattern `*` stands for a text without dots, `**` for
    * any text; topics that match and are created later are taken up from their beginning.
-   * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`, `PUBSUB_INVALID`
+   * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`, `PUBSUB_INVALID`, `PUBSUB_CLOSED`
    */
   async subscribe<Out = Untyped>(
     topic: Subscribed<Out>,
     options: SubscribeOptions<NoInfer<Out>> = {},
   ): Promise<Subscription<Message<Out>>> {
-    const all = { ...this.#defaultsFor(options), ...options }
-    const { subscription, watch } = await openSubscription(this.#log, topic, all, this.#telemetry)
-    const { groupId } = all
-    if (groupId !== undefined) this.#telemetry?.watch(groupId, subscription)
-    this.#subscriptions.add(subscription)
-    if (watch !== undefined) this.#watches.add(watch)
-    subscription.onClose(() => {
-      this.#subscriptions.delete(subscription)
-      if (watch === undefined) return
-      this.#watches.delete(watch)
-      watch.close()
-    })
-    return subscription
+    return this.#subscriptions.open(topic, options)
   }
 
   /**
@@ -295,20 +279,13 @@ export class PubSub implements AsyncDisposable {
 
   /** Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. */
   async close(): Promise<void> {
-    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
+    await this.#subscriptions.close()
     await Promise.all([this.#scheduler.close(), this.#messageIds.close(), this.#requester.close()])
     if (this.#owned) await this.#log.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #defaultsFor({ delivery }: SubscriptionOptions): SubscriptionOptions {
-    // Whoever asks for exactly-once does not have to know that the default would not go with it.
-    if (delivery !== 'exactly-once') return this.#consumer
-    const { autoCommit: _, ...others } = this.#consumer
-    return others
   }
 
   #publishKnown(topic: AnyTopic, message: OutgoingMessage | DelayedMessage): Promise<PublishResult | ScheduledMessage> {

@@ -1,6 +1,6 @@
 import { decodePayload, type Log, type LogRecord, type Readable, type TopicDescription, type Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type Around, type Decode, type SeekTo, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type Decode, type SeekTo, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import { knownTopic, nameOf } from './known-topic.ts'
 import { DeliveredMessage, type Message } from './message.ts'
 import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
@@ -102,8 +102,7 @@ function opened<Out>(
   const all = options.mode === 'shared' ? { priority: priorityOf, ...options } : options
   if (telemetry === undefined) return Subscription.open(log, topics, decode, all)
   const { groupId } = options
-  const around: Around<Message<Out>> = (message, handle) => telemetry.handling(message, groupId, handle)
-  return Subscription.open(log, topics, telemetry.counting(decode, groupId), all, around)
+  return Subscription.open(log, topics, telemetry.counting(decode, groupId), all, telemetry.processing<Out>(groupId))
 }
 
 function checkStart({ from }: SubscriptionOptions): void {

@@ -1,10 +1,9 @@
 import { createRequire } from 'node:module'
 import type { Header } from '@aegis/log'
-import type { Decode, Subscription } from '@aegis/subscription'
-import type { Attributes, Context, Counter, Histogram, ObservableResult, Tracer } from '@opentelemetry/api'
+import type { Decode, Instrumentation, Subscription } from '@aegis/subscription'
+import type { Attributes, Counter, Histogram, ObservableResult } from '@opentelemetry/api'
 import type { Message } from './message.ts'
-
-type Api = typeof import('@opentelemetry/api')
+import { type Api, type Operation, Spans } from './spans.ts'
 
 // Where version 1 of the OpenTelemetry API keeps the SDK that was registered: without one there is nothing to load.
 const registration = Symbol.for('opentelemetry.js.api.1')
@@ -16,7 +15,7 @@ const scope = '@aegis/pubsub'
  */
 export class Telemetry {
   readonly #api: Api
-  readonly #tracer: Tracer
+  readonly #spans: Spans
   readonly #sent: Counter
   readonly #consumed: Counter
   readonly #redelivered: Counter
@@ -26,7 +25,7 @@ export class Telemetry {
 
   private constructor(api: Api) {
     this.#api = api
-    this.#tracer = api.trace.getTracer(scope)
+    this.#spans = new Spans(api, scope)
     const meter = api.metrics.getMeter(scope)
     const messages = { unit: '{message}' }
     this.#sent = meter.createCounter('messaging.client.sent.messages', messages)
@@ -54,9 +53,14 @@ export class Telemetry {
   /** A producer's span around `publish`, until what it publishes is durable. */
   publishing<T>(topic: string, count: number, publish: () => Promise<T>): Promise<T> {
     const attributes = attributesOf('publish', 'send', topic)
-    const more = count === 1 ? {} : { 'messaging.batch.message_count': count }
-    const measured = this.#measured(attributes, this.#publishDuration, this.#api.SpanKind.PRODUCER, more)
-    const published = measured(this.#api.context.active(), publish)
+    const operation: Operation = {
+      kind: this.#api.SpanKind.PRODUCER,
+      attributes,
+      more: count === 1 ? {} : { 'messaging.batch.message_count': count },
+      duration: this.#publishDuration,
+      parent: this.#api.context.active(),
+    }
+    const published = this.#spans.around(operation, publish)
     return Promise.resolve(published).then(result => {
       this.#sent.add(count, attributes)
       return result
@@ -85,24 +89,31 @@ export class Telemetry {
     }
   }
 
-  /** A consumer's span around its handler, in the context of whoever has published the message. */
-  handling(
-    message: Message<unknown>,
-    groupId: string | undefined,
-    handle: () => Promise<void> | void,
-  ): Promise<void> | void {
-    const { propagation, context, SpanKind } = this.#api
-    const { topic, partition, offset, messageId } = message
-    const measured = this.#measured(
-      attributesOf('process', 'process', topic, groupId),
-      this.#processDuration,
-      SpanKind.CONSUMER,
-      {
+  /**
+   * A consumer's span for each message: around the handler of `run`; of a loop from when it is handed over until it is settled. Its
+   * parent is whoever has published the message, and it is linked to that as the conventions want it of all who process.
+   */
+  processing<T>(groupId: string | undefined): Instrumentation<Message<T>> {
+    return {
+      handling: (message, handle) => this.#spans.around(this.#processOf(message, groupId), handle),
+      handedOver: message => this.#spans.begin(this.#processOf(message, groupId)).end,
+    }
+  }
+
+  #processOf({ topic, partition, offset, messageId, headers }: Message<unknown>, groupId?: string): Operation {
+    const { propagation, context, trace, ROOT_CONTEXT, SpanKind } = this.#api
+    const publisher = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers))
+    return {
+      kind: SpanKind.CONSUMER,
+      attributes: attributesOf('process', 'process', topic, groupId),
+      more: {
         'messaging.destination.partition.id': String(partition),
         'messaging.message.id': messageId ?? `${topic}/${partition}/${offset}`,
       },
-    )
-    return measured(propagation.extract(context.active(), message.headers), handle)
+      duration: this.#processDuration,
+      parent: propagation.extract(context.active(), headers),
+      links: publisher === undefined ? [] : [{ context: publisher }],
+    }
   }
 
   /** Reports the lag of a group's subscription, and its dead letters, until it is closed. */
@@ -127,45 +138,7 @@ export class Telemetry {
       this.#deadLettered.add(1, attributesOf('receive', 'receive', status.topic, groupId))
     }
   }
-
-  #measured(
-    attributes: Attributes,
-    duration: Histogram,
-    kind: number,
-    more: Attributes,
-  ): <R>(parent: Context, work: () => R) => R {
-    const { trace, context, SpanStatusCode } = this.#api
-    return (parent, work) => {
-      const name = `${attributes['messaging.operation.name']} ${attributes['messaging.destination.name']}`
-      const span = this.#tracer.startSpan(name, { kind, attributes: { ...attributes, ...more } }, parent)
-      const began = performance.now()
-      const end = (error?: unknown): void => {
-        const failed = error === undefined ? {} : { 'error.type': typeOf(error) }
-        if (error !== undefined) {
-          span.setAttributes(failed)
-          span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) })
-        }
-        duration.record((performance.now() - began) / 1000, { ...attributes, ...failed })
-        span.end()
-      }
-      try {
-        const result = context.with(trace.setSpan(parent, span), work)
-        if (!(result instanceof Promise)) {
-          end()
-          return result
-        }
-        result.then(() => end(), end)
-        return result
-      } catch (error) {
-        end(error)
-        throw error
-      }
-    }
-  }
 }
-
-const typeOf = (error: unknown): string =>
-  error instanceof Error ? ('code' in error && typeof error.code === 'string' ? error.code : error.name) : '_OTHER'
 
 function attributesOf(name: string, type: string, topic: string, groupId?: string): Attributes {
   return {

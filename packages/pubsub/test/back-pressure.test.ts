@@ -82,12 +82,36 @@ describe('a limit of what is on its way to the log', () => {
     await pubsub.publishMany('t', [{ payload: 1 }, { payload: 2 }])
   })
 
+  it('holds for lists, several topics, ids and delayed messages as well', async () => {
+    await using log = await openLog({ memory: true })
+    await using pubsub = new PubSub(log, { publishLimit: { bytes: 150, whenFull: 'fail' } })
+    await pubsub.createTopic('t')
+    await pubsub.createTopic('u')
+    const payload = 'x'.repeat(50)
+    const ways = [
+      () => pubsub.publishMany('t', [{ payload }, { payload }]),
+      () => pubsub.publishTo(['t', { payload }], ['u', { payload }]),
+      () => pubsub.publishMany('t', [{ payload, messageId: '1' }, { payload }]),
+      () => pubsub.publishMany('t', [{ payload, delay: '1h' } as const, { payload, delay: '2h' } as const]),
+    ]
+    for (const publish of ways) {
+      const first = publish()
+      // Those that first ask for their topic ask before they are counted.
+      await Promise.resolve()
+      await Promise.resolve()
+      await expect(publish()).rejects.toMatchObject({ code: 'PUBLISH_LIMIT', details: { limit: 150 } })
+      await first
+    }
+  })
+
   it('is checked when it is given', async () => {
     await using log = await openLog({ memory: true })
     for (const publishLimit of [{ bytes: 0 }, { bytes: 'much' }, { bytes: 1, whenFull: 'explode' }]) {
       expect(() => new PubSub(log, { publishLimit: publishLimit as never })).toThrow(
         expect.objectContaining({ code: 'PUBSUB_INVALID' }),
       )
+      const opening = PubSub.open({ memory: true, publishLimit: publishLimit as never })
+      await expect(opening).rejects.toMatchObject({ code: 'PUBSUB_INVALID' })
     }
   })
 })

@@ -137,6 +137,16 @@ describe('publishing to several topics', () => {
     const failing = g.pubsub.publishTo([orders, { payload: { id: 'b' } }], ['audit', { payload: 'x'.repeat(60) }])
     await expect(failing).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
     expect(await g.payloads('orders')).toEqual([{ id: 'a' }])
+    const twice = { payload: { id: 'c' }, messageId: 'c' }
+    const [once, audited, again] = await g.pubsub.publishTo(
+      [orders, twice],
+      ['audit', { payload: 'c' }],
+      [orders, twice],
+    )
+    expect(again).toEqual({ ...once!, duplicate: true })
+    expect(audited!.topic).toBe('audit')
+    const later = { payload: 'd', delay: 1000 }
+    await expect(g.pubsub.publishTo(['audit', later as never])).rejects.toMatchObject({ code: 'MESSAGE_INVALID' })
     // @ts-expect-error the payload is not that of the topic
     await expect(g.pubsub.publishTo([orders, { payload: { id: 5 } }])).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',

@@ -1,3 +1,4 @@
+import { acknowledge } from '@aegis/subscription'
 import { context, metrics, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -77,8 +78,10 @@ describe('with an OpenTelemetry SDK', () => {
         'messaging.destination.name': 'spans',
       },
     })
-    for (const span of [failed!, processed!])
+    for (const span of [failed!, processed!]) {
       expect(span.parentSpanContext?.spanId).toBe(published.spanContext().spanId)
+      expect(span.links.map(link => link.context.spanId)).toEqual([published.spanContext().spanId])
+    }
     expect(processed).toMatchObject({
       kind: 4,
       attributes: {
@@ -91,6 +94,45 @@ describe('with an OpenTelemetry SDK', () => {
     expect(named('work').map(span => span.parentSpanContext?.spanId)).toEqual(
       [failed!, processed!].map(span => span.spanContext().spanId),
     )
+  })
+
+  it('a loop has a span for each message, from when it is handed over until it is settled, or the loop has gone on or ended', async () => {
+    await using g = await given()
+    await g.pubsub.createTopic('loop')
+    for (const payload of ['ack', 'nack', 'tx', 'left']) await g.pubsub.publish('loop', { payload })
+    const options = { groupId: 'g', from: 'earliest', maxAttempts: 1 } as const
+    const open: string[] = []
+    let count = 0
+    for await (const message of await g.pubsub.subscribe('loop', options)) {
+      open.push(`${message.payload} ${processed().length}`)
+      if (message.payload === 'ack') message.ack()
+      if (message.payload === 'nack') message.nack({ reason: 'no good' })
+      if (message.payload === 'tx') await g.log.transaction(tx => acknowledge(tx, message))
+      if (++count === 4) break
+    }
+    // The one before has ended when the next is handed over, and the one that was left when the loop was.
+    expect(open).toEqual(['ack 0', 'nack 1', 'tx 2', 'left 3'])
+    const [acked, refused, inTransaction, left] = processed()
+    const sent = spans.getFinishedSpans().filter(({ name }) => name === 'publish loop')
+    for (const [at, span] of [acked!, refused!, inTransaction!, left!].entries()) {
+      const publisher = sent[at]!.spanContext()
+      expect(span).toMatchObject({ kind: 4, parentSpanContext: { spanId: publisher.spanId } })
+      expect(span.links.map(({ context: { spanId } }) => spanId)).toEqual([publisher.spanId])
+    }
+    expect(refused).toMatchObject({ status: { code: 2, message: 'no good' } })
+    for (const span of [acked!, inTransaction!, left!]) expect(span.status.code).toBe(0)
+    // Without a group nothing need be said.
+    spans.reset()
+    let seen = 0
+    for await (const _ of await g.pubsub.subscribe('loop', { from: 'earliest' })) {
+      expect(processed().length).toBe(seen++)
+      if (seen === 3) break
+    }
+    expect(processed().length).toBe(3)
+
+    function processed() {
+      return spans.getFinishedSpans().filter(({ name }) => name === 'process loop')
+    }
   })
 
   it('a context that was given stays, and transactions and delayed messages carry theirs', async () => {

@@ -75,7 +75,10 @@ export class Committer {
       },
       refused: () => window.withdraw(deliveries),
     })
-    tx.onCommit(() => window.confirm(deliveries))
+    tx.onCommit(() => {
+      window.confirm(deliveries)
+      for (const delivery of deliveries) if (delivery.watcher !== undefined) delivery.tell()
+    })
     partition.retries?.stage(tx, deliveries)
   }
 

@@ -5,7 +5,7 @@ import { bury, reasonOf } from './dead-letters.ts'
 import type { Decode, Delivery, NackOptions, Settling } from './delivery.ts'
 import type { Feeds } from './feeds.ts'
 import { lapsedError } from './lease.ts'
-import { duration, type Settings } from './options.ts'
+import { duration, type Settings } from './settings.ts'
 
 /** What is to be tried again later than this is put aside, in milliseconds: it would keep its window from moving on. */
 const longestInWindow = 30_000
@@ -66,6 +66,7 @@ export class Consumer<Item> implements Settling {
       return
     }
     delivery.refused = true
+    delivery.tell(reason)
     const wait = this.failed(delivery, reason, { delay: asked })
     if (wait !== undefined) delivery.partition.source.redeliver(delivery, wait)
   }

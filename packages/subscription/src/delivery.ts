@@ -84,6 +84,8 @@ export class Delivery implements Delivered {
   holder: unknown = undefined
   /** Its lease was not held: it is another delivery now. */
   lapsed = false
+  /** Told once what has become of it: with a reason if it was refused. */
+  watcher: ((refused?: string) => void) | undefined = undefined
   /** From the retry queue and acknowledged. */
   #done = false
 
@@ -116,6 +118,7 @@ export class Delivery implements Delivered {
 
   /** It is done with; committed with the next position of its partition. */
   settle(): void {
+    if (this.watcher !== undefined) this.tell()
     if (this.partition.released || this.lapsed) return
     this.lease?.end(this)
     if (this.retry === undefined) this.partition.window.acknowledge(this.slot)
@@ -124,6 +127,12 @@ export class Delivery implements Delivered {
       this.partition.retries?.done(this)
     }
     this.partition.source.touched(this.partition)
+  }
+
+  tell(refused?: string): void {
+    const { watcher } = this
+    this.watcher = undefined
+    watcher?.(refused)
   }
 
   /** One more delivery begins. */

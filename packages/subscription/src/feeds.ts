@@ -2,7 +2,7 @@ import { AegisError } from '@aegis/storage'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
 import type { Feed, PartitionOfTopic, SeekTo, Taker, TopicLag } from './feed.ts'
-import { invalid } from './options.ts'
+import { invalid } from './settings.ts'
 import { StatusBoard, type SubscriptionStatus } from './status.ts'
 
 /** Several feeds as one, in turn, so that a busy one does not starve the others. */

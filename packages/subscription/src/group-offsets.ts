@@ -1,7 +1,7 @@
 import type { CommittedPosition, GroupMember, Log } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { SeekTo } from './feed.ts'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 
 /** Where the partitions of a topic are read from, and the positions of the group in them. */
 export class GroupOffsets {

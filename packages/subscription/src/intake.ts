@@ -6,12 +6,12 @@ import { Delayed } from './delayed.ts'
 import { Delivery } from './delivery.ts'
 import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
 import { GroupOffsets } from './group-offsets.ts'
-import { invalid, type Settings } from './options.ts'
 import { type Page, PageReader, type PageTaker } from './page-reader.ts'
 import { Progress } from './progress.ts'
 import { ReadyPartitions } from './ready-partitions.ts'
 import { RetryQueue } from './retry-queue.ts'
 import { retrySpace } from './retry-rows.ts'
+import { invalid, type Settings } from './settings.ts'
 
 /** Gets the records of a topic, those of the partitions that the group has given us, in the order of delivery. */
 export class Intake implements Feed, Source, PageTaker {

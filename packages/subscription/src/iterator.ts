@@ -1,5 +1,6 @@
 import type { Consumer } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
+import type { Instrumentation } from './instrumentation.ts'
 
 /**
  * The items of a subscription, one by one. Written by hand: an asynchronous generator costs twice as much for each item.
@@ -14,10 +15,14 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
   /** A request that waits; those made meanwhile come after it. */
   #waiting: Promise<unknown> | undefined
   #ended = false
+  readonly #instrumentation: Instrumentation<Item> | undefined
+  /** Those of which nothing was said yet, for the instrumentation. */
+  readonly #watched = new Set<Delivery>()
 
-  constructor(consumer: Consumer<Item>, close: () => Promise<void>) {
+  constructor(consumer: Consumer<Item>, close: () => Promise<void>, instrumentation?: Instrumentation<Item>) {
     this.#consumer = consumer
     this.#close = close
+    this.#instrumentation = instrumentation
     this.#autoCommit = consumer.settings.autoCommit
   }
 
@@ -46,6 +51,22 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
     this.#handedOver = undefined
   }
 
+  /** Nothing more is said of what was handed over. */
+  forget(): void {
+    for (const delivery of [...this.#watched]) delivery.tell()
+  }
+
+  #watch(instrumentation: Instrumentation<Item>, item: Item, delivery: Delivery): void {
+    // Without a group nothing need be said: who asks for the next is done with the one before.
+    if (this.#consumer.settings.groupId === undefined) this.forget()
+    const ended = instrumentation.handedOver(item)
+    this.#watched.add(delivery)
+    delivery.watcher = refused => {
+      this.#watched.delete(delivery)
+      ended(refused)
+    }
+  }
+
   #take(): Item | undefined {
     if (this.#ended) return undefined
     const { feeds } = this.#consumer
@@ -54,6 +75,7 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item, undefined
       if (delivery === undefined) return undefined
       const item = this.#consumer.item(delivery)
       if (item === undefined) continue
+      if (this.#instrumentation !== undefined) this.#watch(this.#instrumentation, item, delivery)
       if (this.#autoCommit) this.#handedOver = delivery
       return item
     }

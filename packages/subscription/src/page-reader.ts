@@ -1,6 +1,6 @@
 import type { Follower, FollowOptions, Log, ReadResult } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 
 export type Page = ReadResult & { readonly partition: number }
 

@@ -5,8 +5,8 @@ import { Delivery } from './delivery.ts'
 import type { Feed, Taker } from './feed.ts'
 import { Intake } from './intake.ts'
 import { Lease, type Lessor, lapsedError } from './lease.ts'
-import type { Settings } from './options.ts'
 import { PriorityPool } from './priority-pool.ts'
+import type { Settings } from './settings.ts'
 import { SharedMember } from './shared-member.ts'
 import type { SubscriptionStatus } from './status.ts'
 
@@ -196,6 +196,7 @@ export class SharedGroup implements Taker, Lessor {
     const { record, partition, slot, bytes, retry } = delivery
     delivery.lease?.end(delivery)
     delivery.lapsed = true
+    delivery.tell('its lease has lapsed')
     const again = new Delivery(record, partition, slot, bytes, retry && { key: retry.key, attempts: attempts + 1 })
     again.attempts = attempts
     return again

@@ -1,7 +1,7 @@
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
 import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
-import { invalid } from './options.ts'
+import { invalid } from './settings.ts'
 import type { SharedGroup } from './shared-group.ts'
 
 /** One of those who share the messages of a topic. */

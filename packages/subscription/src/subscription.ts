@@ -8,19 +8,13 @@ import type { Decode } from './delivery.ts'
 import type { Feed, PartitionOfTopic, SeekTo, TopicLag } from './feed.ts'
 import { Feeds } from './feeds.ts'
 import { HandlerCalls } from './handler-calls.ts'
+import type { Instrumentation } from './instrumentation.ts'
 import { Intake } from './intake.ts'
 import { ItemIterator } from './iterator.ts'
-import {
-  checkOptions,
-  checkRunOptions,
-  checkSeek,
-  duration,
-  invalid,
-  type RunOptions,
-  type SubscriptionOptions,
-} from './options.ts'
+import type { RunOptions, SubscriptionOptions } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
+import { checkOptions, checkRunOptions, checkSeek, duration, invalid } from './settings.ts'
 import { SharedGroup } from './shared-group.ts'
 import type { SubscriptionStatus } from './status.ts'
 
@@ -30,13 +24,10 @@ import type { SubscriptionStatus } from './status.ts'
  */
 export type Handler<Item> = (item: Item, tx: Transaction) => Promise<void> | void
 
-/** Called around each call of the handler of `run`, for those who watch: it gives on what `handle` gives. */
-export type Around<Item> = (item: Item, handle: () => Promise<void> | void) => Promise<void> | void
-
 /** The items of one topic or several: as an async iterator, by a handler, or as an Observable; one of them, once. */
 export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable {
   readonly #consumer: Consumer<Item>
-  readonly #around: Around<Item> | undefined
+  readonly #instrumentation: Instrumentation<Item> | undefined
   readonly #stopping = new AbortController()
   readonly #abort = (): void => void this.close().catch((error: unknown) => this.#consumer.feeds.fail(error))
   readonly #callbacks: (() => void)[] = []
@@ -47,9 +38,9 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #closing: Promise<void> | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
-  private constructor(consumer: Consumer<Item>, around: Around<Item> | undefined) {
+  private constructor(consumer: Consumer<Item>, instrumentation: Instrumentation<Item> | undefined) {
     this.#consumer = consumer
-    this.#around = around
+    this.#instrumentation = instrumentation
   }
 
   /**
@@ -62,7 +53,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     topics: string | readonly string[],
     decode: Decode<Item>,
     options: SubscriptionOptions = {},
-    around?: Around<Item>,
+    instrumentation?: Instrumentation<Item>,
   ): Promise<Subscription<Item>> {
     const names = typeof topics === 'string' ? [topics] : [...new Set(topics)]
     const { prepare } = decode
@@ -71,7 +62,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     signal?.throwIfAborted()
     const subscription = new Subscription(
       new Consumer(log, decode, settings, new Feeds(typeof topics !== 'string')),
-      around,
+      instrumentation,
     )
     try {
       for (const topic of names) await subscription.#open(topic)
@@ -108,7 +99,9 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    */
   [Symbol.asyncIterator](): ItemIterator<Item> {
     this.#start()
-    return new ItemIterator(this.#consumer, () => this.close())
+    const iterator = new ItemIterator(this.#consumer, () => this.close(), this.#instrumentation)
+    if (this.#instrumentation !== undefined) this.onClose(() => iterator.forget())
+    return iterator
   }
 
   /**
@@ -125,8 +118,9 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#start()
     const consumer = this.#consumer
     const closing = this.#stopping.signal
-    const around = this.#around
-    const handle: Handler<Item> = around === undefined ? handler : (item, tx) => around(item, () => handler(item, tx))
+    const watch = this.#instrumentation
+    const handle: Handler<Item> =
+      watch === undefined ? handler : (item, tx) => watch.handling(item, () => handler(item, tx))
     const calls = new HandlerCalls()
     this.#calls = calls
     const exactlyOnce = consumer.settings.delivery === 'exactly-once'

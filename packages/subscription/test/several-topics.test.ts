@@ -89,13 +89,16 @@ describe('a subscription of several topics', () => {
       'a',
       ({ value }, { ack, attempts }) => ({ text: Buffer.from(value!).toString(), ack, attempts }),
       { groupId: 'g', from: 'earliest', backoff: 0 },
-      async ({ text, attempts }, handle) => {
-        watched.push(`begin ${text} ${attempts}`)
-        try {
-          await handle()
-        } finally {
-          watched.push(`end ${text}`)
-        }
+      {
+        async handling({ text, attempts }, handle) {
+          watched.push(`begin ${text} ${attempts}`)
+          try {
+            await handle()
+          } finally {
+            watched.push(`end ${text}`)
+          }
+        },
+        handedOver: () => () => undefined,
       },
     )
     await subscription.run(

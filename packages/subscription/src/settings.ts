@@ -1,0 +1,182 @@
+import { type LogRecord, parseDuration, parseSize } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import type { SeekTo } from './feed.ts'
+import type { Backoff, Delivery, RunOptions, SubscriptionOptions } from './options.ts'
+
+/** Options with everything filled in. */
+export interface Settings {
+  readonly groupId: string | undefined
+  readonly shared: boolean
+  /** Milliseconds. */
+  readonly lease: number
+  readonly priority: (record: LogRecord) => number
+  readonly from: SeekTo
+  readonly delivery: Delivery
+  readonly autoCommit: boolean
+  readonly maxPollRecords: number
+  readonly maxPollBytes: number
+  readonly maxAttempts: number
+  /** Whether deliveries that were never refused count as attempts. */
+  readonly countDeliveries: boolean
+  readonly backoff: (attempts: number) => number
+  readonly onError: 'throw' | 'skip'
+  readonly signal: AbortSignal | undefined
+  /** Milliseconds. */
+  readonly sessionTimeout: number
+  readonly instanceId: string | undefined
+  /** As that of `Decode`. */
+  readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
+}
+
+const known: ReadonlySet<string> = new Set<keyof SubscriptionOptions>([
+  'groupId',
+  'from',
+  'mode',
+  'lease',
+  'priority',
+  'delivery',
+  'autoCommit',
+  'maxPollRecords',
+  'maxPollBytes',
+  'maxAttempts',
+  'backoff',
+  'onError',
+  'sessionTimeout',
+  'instanceId',
+  'signal',
+])
+
+export const invalid = (message: string): never => {
+  throw new AegisError('SUBSCRIPTION_INVALID', message)
+}
+
+const show = (value: unknown): string => JSON.stringify(value) ?? String(value)
+
+function oneOf<T extends string>(option: string, value: T, allowed: readonly T[]): T {
+  return allowed.includes(value) ? value : invalid(`${option} is ${show(value)}: give one of ${allowed.join(', ')}`)
+}
+
+function whole(option: string, value: number, most: number): number {
+  return Number.isInteger(value) && value >= 1 && value <= most
+    ? value
+    : invalid(`${option} is ${show(value)}: give a whole number from 1 to ${most}`)
+}
+
+/** Milliseconds of an option. */
+export function duration(option: string, value: number | string): number {
+  try {
+    return parseDuration(option, value)
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Bytes of an option. */
+function size(option: string, value: number | string): number {
+  try {
+    const bytes = parseSize(option, value)
+    return bytes > 0 ? bytes : invalid(`${option} is ${show(value)}: give at least 1`)
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const longestBackoff = 30_000
+
+function backoffFunction(backoff: Backoff): (attempts: number) => number {
+  if (typeof backoff === 'function') return attempts => duration('backoff', Math.round(backoff(attempts)))
+  if (backoff !== 'exponential') {
+    const fixed = duration('backoff', backoff)
+    return () => fixed
+  }
+  return attempts => {
+    const most = Math.min(longestBackoff, 100 * 2 ** (attempts - 1))
+    return Math.round(most * (1 - Math.random() / 2))
+  }
+}
+
+/** @throws AegisError `SUBSCRIPTION_INVALID` */
+export function checkSeek(option: string, from: SeekTo): SeekTo {
+  const allowed = "'latest', 'earliest', { offset } or { time }"
+  if (from === 'latest' || from === 'earliest') return from
+  const value =
+    typeof from === 'object' && from !== null && Object.keys(from).length === 1
+      ? 'offset' in from
+        ? from.offset
+        : 'time' in from
+          ? from.time
+          : undefined
+      : undefined
+  if (!Number.isSafeInteger(value) || Number(value) < 0) {
+    return invalid(`${option} is ${show(from)}: give ${allowed}, a whole number of at least 0`)
+  }
+  return from
+}
+
+/** @throws AegisError `SUBSCRIPTION_INVALID`, naming the option, its value and what is allowed */
+export function checkOptions(topic: string, options: SubscriptionOptions): Settings {
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) {
+      invalid(`option ${show(option)} of the subscription of ${topic} is not known: there are ${[...known].join(', ')}`)
+    }
+  }
+  const { groupId, signal, maxAttempts, autoCommit = false } = options
+  const delivery = oneOf('delivery', options.delivery ?? 'at-least-once', [
+    'at-least-once',
+    'at-most-once',
+    'exactly-once',
+  ])
+  if (groupId !== undefined && (typeof groupId !== 'string' || groupId === '' || !groupId.isWellFormed())) {
+    invalid(`groupId is ${show(groupId)}: give well-formed text that is not empty`)
+  }
+  if (groupId === undefined && delivery === 'exactly-once') {
+    invalid(`exactly-once on ${topic} needs a groupId: the position is kept with the group`)
+  }
+  const shared = oneOf('mode', options.mode ?? 'partitioned', ['partitioned', 'shared']) === 'shared'
+  if (shared) checkShared(topic, options)
+  else if (options.lease !== undefined || options.priority !== undefined) {
+    invalid(`lease and priority of ${topic} go with mode: 'shared' only`)
+  }
+  if (typeof autoCommit !== 'boolean') invalid(`autoCommit is ${show(autoCommit)}: give true or false`)
+  if (autoCommit && delivery === 'exactly-once') {
+    invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
+  }
+  return {
+    groupId,
+    shared,
+    lease: duration('lease', options.lease ?? '30s'),
+    priority: options.priority ?? (() => 0),
+    signal,
+    sessionTimeout: duration('sessionTimeout', options.sessionTimeout ?? '30s'),
+    instanceId: options.instanceId,
+    delivery,
+    autoCommit,
+    from: checkSeek('from', options.from ?? 'latest'),
+    maxPollRecords: whole('maxPollRecords', options.maxPollRecords ?? 500, 10_000),
+    maxPollBytes: size('maxPollBytes', options.maxPollBytes ?? '8MB'),
+    maxAttempts: whole('maxAttempts', maxAttempts ?? 5, 1_000_000),
+    countDeliveries: shared || maxAttempts !== undefined,
+    backoff: backoffFunction(options.backoff ?? 'exponential'),
+    onError: oneOf('onError', options.onError ?? 'throw', ['throw', 'skip']),
+  }
+}
+
+function checkShared(topic: string, { groupId, delivery, lease, priority }: SubscriptionOptions): void {
+  if (groupId === undefined) invalid(`mode: 'shared' on ${topic} needs a groupId: who shares it`)
+  if (delivery === 'at-most-once') invalid(`at-most-once does not go with mode: 'shared' on ${topic}`)
+  if (lease !== undefined && duration('lease', lease) < 1) invalid(`lease is ${show(lease)}: give at least 1 ms`)
+  if (priority !== undefined && typeof priority !== 'function') {
+    invalid(`priority is ${show(priority)}: give a function of the record`)
+  }
+}
+
+/** @throws AegisError `SUBSCRIPTION_INVALID` */
+export function checkRunOptions(options: RunOptions, shared: boolean): Required<RunOptions> {
+  if (shared && (options.order ?? 'none') !== 'none') {
+    invalid(`order is ${show(options.order)}: with mode: 'shared' there is none`)
+  }
+  return {
+    concurrency: whole('concurrency', options.concurrency ?? 1, 100_000),
+    order: oneOf('order', options.order ?? (shared ? 'none' : 'key'), ['key', 'partition', 'none']),
+  }
+}
