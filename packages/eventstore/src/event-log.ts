@@ -32,6 +32,7 @@ export interface VersionSpan {
   readonly first: number
   readonly last: number
   readonly limit: number
+  readonly maxBytes?: number
 }
 
 /** What was read of a stream. */
@@ -114,7 +115,7 @@ export class EventLog {
     reader: LogReader,
     streamId: string,
     key: Uint8Array,
-    { first, last, limit }: VersionSpan,
+    { first, last, limit, maxBytes }: VersionSpan,
     backwards: boolean,
   ): Promise<HistoryPage> {
     const most = Math.min(limit, last - first + 1)
@@ -124,6 +125,7 @@ export class EventLog {
         : await reader.history(eventsTopic, key, {
             ...(backwards ? last !== Infinity && { from: last } : { from: first }),
             ...(most !== Infinity && { limit: most }),
+            ...(maxBytes !== undefined && { maxBytes }),
             ...(backwards && { reverse: true }),
           })
     // Where versions were taken away, as many are found beyond them.

@@ -87,10 +87,8 @@ export async function load(
   return loaded.flat()
 }
 
-// Pages grow until they have about so many bytes: streams of any length and event size in bounded memory.
-const pageBytes = 1_000_000
-const firstPage = 64
-const largestPage = 2048
+// Streams of any length and event size in bounded memory.
+const page = { fewest: 64, most: 2048, maxBytes: 1_000_000 }
 
 /** The events of a stream one after the other. */
 export function read(
@@ -122,20 +120,18 @@ export async function* readPages(
   const key = streamKey(streamId)
   const backwards = options.direction === 'backwards'
   let { first, last, limit, until } = await spanOf(events, reader, key, options)
-  let size = firstPage
   while (limit > 0 && first <= last) {
-    const page = await events.history(reader, streamId, key, { first, last, limit: size }, backwards)
-    if (page.next === page.first) return
-    const { bytes } = page
-    if (bytes > pageBytes) size = Math.max(1, Math.floor((size * pageBytes) / bytes))
-    else if (bytes < pageBytes / 2) size = Math.min(2 * size, largestPage)
-    if (backwards) last = page.first - 1
-    else first = page.next
-    const kept = page.events.filter(event => event.timestamp <= until)
+    // Some may be left out: as many as are wanted need not be enough.
+    const span = { first, last, limit: Math.min(page.most, Math.max(page.fewest, limit)), maxBytes: page.maxBytes }
+    const found = await events.history(reader, streamId, key, span, backwards)
+    if (found.next === found.first) return
+    if (backwards) last = found.first - 1
+    else first = found.next
+    const kept = found.events.filter(event => event.timestamp <= until)
     const given = kept.slice(0, limit)
     limit -= given.length
-    yield { ...page, events: given }
+    yield { ...found, events: given }
     // Events are in the order of their times: forwards none comes that is old enough.
-    if (!backwards && kept.length < page.events.length) return
+    if (!backwards && kept.length < found.events.length) return
   }
 }

@@ -4,6 +4,7 @@ import type { EventInput } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import { eventFilter } from './event-filter.ts'
 import type { EventLog } from './event-log.ts'
+import { streamKey, streamPattern } from './stream-id.ts'
 
 export interface SubscribeEventsOptions<E extends EventInput = EventInput> extends Omit<SubscriptionOptions, 'from'> {
   /** Types of events wanted. Default: all. */
@@ -33,6 +34,8 @@ export function subscribeToEvents<E extends EventInput>(
     const given: DeliveredEvent = new DeliveredStoredEvent(event, delivered)
     return given as DeliveredEvent<E>
   }
+  const pattern = streamPattern(streams)
+  if ('stream' in pattern) decode.key = streamKey(pattern.stream)
   if (protection !== undefined) decode.prepare = records => events.fetchKeys(records.filter(filter.record))
   return Subscription.open<DeliveredEvent<E>>(log, eventsTopic, decode, {
     ...options,

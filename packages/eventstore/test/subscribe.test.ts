@@ -1,7 +1,7 @@
 import { openLog } from '@aegis/log'
 import { acknowledge } from '@aegis/subscription'
-import { expect, it } from 'vitest'
-import { EventStore, type EventSubscription } from '../src/index.ts'
+import { expect, it, vi } from 'vitest'
+import { EventStore, type EventSubscription, type SubscribeEventsOptions } from '../src/index.ts'
 import { onEachDriver } from './drivers.ts'
 import { checkOrder, temporaryFolder } from './given.ts'
 
@@ -28,6 +28,61 @@ onEachDriver(driver => {
       if (event.data === 6) break
     }
     expect(seen).toEqual([1, 4, 6])
+  })
+
+  it('one stream among others: what it has and gets, from the beginning, a position, a time or the end, and nothing else', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    const positions: number[] = []
+    for (let n = 0; n < 40; n++) {
+      await store.append(`other-${n}`, numbered(n))
+      if (n % 4 === 0) positions.push((await store.append('one', [numbered(n), numbered(n + 1)])).position)
+    }
+    const all = (await store.load('one')).map(({ version }) => version)
+    const middle = (await store.load('one'))[11]!
+    const takes = async (from: SubscribeEventsOptions['from'], expected: number[]): Promise<void> => {
+      const versions: number[] = []
+      const subscription = await store.subscribe('one', from === undefined ? {} : { from })
+      const last = (await store.append('one', numbered(0))).version
+      await store.append('one-more', numbered(0))
+      for await (const { version, streamId } of subscription) {
+        expect(streamId).toBe('one')
+        versions.push(version)
+        if (version === last) break
+      }
+      expect(versions.slice(0, -1)).toEqual(expected)
+      all.push(last)
+    }
+    await takes(undefined, [...all])
+    await takes({ position: positions[5]! }, all.slice(11))
+    await takes(
+      { time: middle.timestamp },
+      all.slice((await store.load('one')).findIndex(({ timestamp }) => timestamp >= middle.timestamp)),
+    )
+    await takes('latest', [])
+  })
+
+  it('a group of one stream has nothing left to read when others have got events, and goes on behind its own', async () => {
+    await using log = await driver.open()
+    const store = new EventStore(log)
+    const handle = async (upTo: number): Promise<number[]> => {
+      const subscription = await store.subscribe('one', { groupId: 'g' })
+      const seen: number[] = []
+      const running = subscription.run(({ data }) => void seen.push(data))
+      for await (const { type } of subscription.status()) if (type === 'caught-up') break
+      await vi.waitFor(() => expect(seen).toHaveLength(upTo))
+      await subscription.close()
+      await running
+      return seen
+    }
+    await store.append('one', [numbered(0), numbered(1)])
+    for (let n = 0; n < 30; n++) await store.append(`other-${n}`, numbered(n))
+    expect(await handle(2)).toEqual([0, 1])
+    expect((await log.lag('g', '$events'))[0]!.lag).toBe(0)
+    await store.append('one', numbered(2))
+    await store.append('other', numbered(3))
+    expect(await handle(1)).toEqual([2])
+    expect((await log.lag('g', '$events'))[0]!.lag).toBe(0)
   })
 
   it('exactly once: the event is acknowledged in the transaction that appends what follows from it', async () => {

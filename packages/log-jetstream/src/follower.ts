@@ -1,7 +1,9 @@
 import type { Follower, FollowOptions, LogRecord, ReadResult } from '@aegis/log'
 import type { Domain } from './domain.ts'
 import { Feed } from './feed.ts'
-import { partitionSubject, type ReadLimits } from './partition-reader.ts'
+import { keySubject } from './keyed-reads.ts'
+import { lastMessage } from './messages.ts'
+import { partitionSubject, type ReadLimits, topicEnd } from './partition-reader.ts'
 import { endOf, recordsOf, sequenceOf } from './record-message.ts'
 import type { Topic } from './topic.ts'
 
@@ -12,6 +14,8 @@ interface Followed {
   from: number
   /** Of a message with more records than were asked for. */
   rest: readonly LogRecord[]
+  /** Of one key: where the topic ended when it began, and where the key's last message did. */
+  began?: { readonly end: number; readonly keyEnd: number }
 }
 
 /** Live reading of some partitions, each by a feed of its own, in turn. */
@@ -24,13 +28,14 @@ export class JetStreamFollower implements Follower {
   /** How many partitions the topic had; `undefined` when added ones are not followed. */
   #known: number | undefined
   #closed = false
+  #failure: { readonly error: unknown } | undefined
   #wake: () => void = () => undefined
 
   constructor(
     domain: Domain,
     topic: Topic,
     limits: ReadLimits,
-    { positions, addedPartitions = false, signal }: FollowOptions,
+    { positions, key, addedPartitions = false, signal }: FollowOptions,
     onClose: (follower: JetStreamFollower) => void,
   ) {
     this.#domain = domain
@@ -44,7 +49,7 @@ export class JetStreamFollower implements Follower {
       signal?.removeEventListener('abort', close)
       onClose(this)
     }
-    for (const [partition, from] of positions) this.#follow(partition, from)
+    for (const [partition, from] of positions) this.#follow(partition, from, key)
     if (signal?.aborted === true) this.close()
     signal?.addEventListener('abort', close, { once: true })
   }
@@ -54,12 +59,14 @@ export class JetStreamFollower implements Follower {
       const woken = new Promise<void>(resolve => {
         this.#wake = resolve
       })
+      if (this.#failure !== undefined) throw this.#failure.error
       this.#takeUpAdded()
       for (let tried = 0; tried < this.#turn.length; tried++) {
         const followed = this.#turn.shift()!
         this.#turn.push(followed)
         const page = this.#read(followed)
-        if (page.records.length > 0) return { partition: followed.partition, ...page }
+        const passed = this.#passed(followed, page)
+        if (passed.records.length > 0 || passed !== page) return { partition: followed.partition, ...passed }
       }
       await woken
     }
@@ -74,10 +81,36 @@ export class JetStreamFollower implements Follower {
     this.#wake()
   }
 
-  #follow(partition: number, from: number): void {
-    const subject = partitionSubject(this.#domain, this.#topic, partition)
+  #follow(partition: number, from: number, key?: Uint8Array): void {
+    const subject =
+      key === undefined
+        ? partitionSubject(this.#domain, this.#topic, partition)
+        : keySubject(this.#domain, this.#topic, key)
     const feed = new Feed(this.#domain, subject, { sequence: sequenceOf(from) }, () => this.#wake())
-    this.#turn.push({ partition, feed, from, rest: [] })
+    const followed: Followed = { partition, feed, from, rest: [] }
+    this.#turn.push(followed)
+    if (key === undefined) return
+    this.#begin(followed, subject).catch((error: unknown) => {
+      this.#failure = { error }
+      this.#wake()
+    })
+  }
+
+  /** Finds out how far there is nothing but what the key has: the messages of others do not come. */
+  async #begin(followed: Followed, subject: string): Promise<void> {
+    const end = await topicEnd(this.#domain, this.#topic)
+    const last = await lastMessage(this.#domain, subject)
+    followed.began = { end, keyEnd: last === undefined ? 0 : endOf(last) }
+    this.#wake()
+  }
+
+  /** The page with where the topic ended when it began, once everything of the key is read that was there. */
+  #passed(followed: Followed, page: ReadResult): ReadResult {
+    const { began, rest, from } = followed
+    if (began === undefined || rest.length > 0 || from < began.keyEnd) return page
+    delete followed.began
+    followed.from = Math.max(from, began.end)
+    return { ...page, nextOffset: followed.from }
   }
 
   #takeUpAdded(): void {

@@ -25,7 +25,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from '@aegis/log'
-import { checkedRecords, checkVersion, type TopicDefaults } from '@aegis/log/driver'
+import { checkedRecords, checkFollowedKey, checkVersion, type TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { Catalog } from './catalog.ts'
 import type { ClusterLog } from './cluster-log.ts'
@@ -201,6 +201,8 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
       checkPartition(topic, partition)
       checkRead(from, { maxRecords, maxBytes })
     }
+    checkFollowedKey(name, topic.config.partitions, options)
+    if (options.key !== undefined) checkKeyed(topic, 'following a key', ['history'])
     const limits = { maxRecords, maxBytes }
     const follower = new JetStreamFollower(this.domain, topic, limits, options, closed =>
       this.#followers.delete(closed),

@@ -1,6 +1,6 @@
 import type { Keyed, KeyedRecord, KeyHistoryOptions, LogRecord } from '@aegis/log'
 import { partitionForKey } from '@aegis/log'
-import { checkHistoryOptions } from '@aegis/log/driver'
+import { checkHistoryOptions, withinBytes } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { lastOfEach } from './last-of-each.ts'
@@ -73,40 +73,72 @@ export async function readHistory(
   const subject = keySubject(domain, topic, key)
   const last = await readLast(subject)
   if (last === undefined) return { records: [], count: 0 }
-  const { first: firstOfLast, last: newest, kept } = versionsOf(last)
+  const { last: newest, kept } = versionsOf(last)
   const count = newest + 1
-  const { from, limit } = forwards(count, kept, options)
+  const { first, end } = versions(count, kept, options)
+  const { maxBytes, reverse = false } = options
+  const read = (from: number, to: number): Promise<KeyedRecord[]> =>
+    recordsBetween(domain, topic, subject, last, from, to, reverse ? undefined : maxBytes)
+  if (!reverse || maxBytes === undefined) {
+    const records = await read(first, end)
+    return { records: withinBytes(reverse ? records.reverse() : records, maxBytes), count }
+  }
+  // Messages are read forwards only: a piece before the other, until there are as many bytes.
   const records: KeyedRecord[] = []
+  let bytes = 0
+  for (let to = end; to > first && bytes < maxBytes; to -= pieceRecords) {
+    const piece = await read(Math.max(first, to - pieceRecords), to)
+    for (const { value } of piece) bytes += value?.length ?? 0
+    records.push(...piece.reverse())
+  }
+  return { records: withinBytes(records, maxBytes), count }
+}
+
+const pieceRecords = 64
+
+/** The records of a key of versions from `first` up to `end`, not included, or fewer when they have `maxBytes`. */
+async function recordsBetween(
+  domain: Domain,
+  topic: Topic,
+  subject: string,
+  last: StoredMessage,
+  first: number,
+  end: number,
+  maxBytes = Infinity,
+): Promise<KeyedRecord[]> {
+  const records: KeyedRecord[] = []
+  let bytes = 0
   const take = (message: StoredMessage): void => {
     for (const record of recordsOf(topic.config.name, partitionOf(message), message, 0, true)) {
-      if (records.length < limit && record.version !== undefined && record.version >= from) {
-        records.push(versioned(record))
-      }
+      if (record.version === undefined || record.version < first || record.version >= end) continue
+      records.push(versioned(record))
+      bytes += record.value?.length ?? 0
     }
   }
-  if (from < firstOfLast && limit > 0) {
-    for await (const message of messagesFrom(domain, subject, await sequenceBefore(domain, subject, from, last))) {
+  if (first < Math.min(end, versionsOf(last).first)) {
+    for await (const message of messagesFrom(domain, subject, await sequenceBefore(domain, subject, first, last))) {
       if (message.sequence >= last.sequence) break
-      if (versionsOf(message).last >= from) take(message)
-      if (records.length >= limit) break
+      const newest = versionsOf(message).last
+      if (newest >= first) take(message)
+      if (newest + 1 >= end || bytes >= maxBytes) return records
     }
   }
   take(last)
-  if (options.reverse === true) records.reverse()
-  return { records, count }
+  return records
 }
 
-/** The same records, from the oldest of them on. */
-function forwards(
+/** The versions that are asked for: from the first up to the end, not included. */
+function versions(
   count: number,
   kept: number,
-  options: KeyHistoryOptions,
-): { readonly from: number; readonly limit: number } {
-  const { from, limit = Infinity, reverse = false } = options
-  if (!reverse) return { from: Math.max(from ?? 0, kept), limit }
+  { from, limit = Infinity, reverse = false }: KeyHistoryOptions,
+): { readonly first: number; readonly end: number } {
+  if (!reverse) {
+    const first = Math.max(from ?? 0, kept)
+    return { first, end: Math.min(count, first + limit) }
+  }
   const end = Math.min(count, (from ?? count) + 1)
-  const first = Math.max(kept, end - limit)
-  return { from: first, limit: Math.max(0, end - first) }
+  return { first: Math.max(kept, end - limit), end }
 }
 
 /** Reading everything before a late version would cost more than looking for its place. */

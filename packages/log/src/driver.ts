@@ -2,8 +2,9 @@
 export { BatchWriter } from './batch/batch-writer.ts'
 export { noHeaders } from './batch/layout.ts'
 export { checkedRecords } from './embedded/append.ts'
+export { checkFollowedKey } from './embedded/history/follow-key.ts'
 export { withOwnRecords } from './embedded/history/own-records.ts'
-export { checkHistoryOptions } from './embedded/history/read.ts'
+export { checkHistoryOptions, withinBytes } from './embedded/history/read.ts'
 export { checkVersion } from './embedded/history/write.ts'
 export { checkSame } from './embedded/topic-catalog.ts'
 export {

@@ -179,6 +179,8 @@ export interface KeyHistoryOptions {
   reverse?: boolean
   /** Default: all. */
   limit?: number
+  /** Reading stops when the values have so many bytes; at least one record is read. Default: no limit. */
+  maxBytes?: number
 }
 
 /** What is read of keyed topics and private key spaces, from the log or inside a transaction (with its own writes). */
@@ -283,6 +285,11 @@ export interface Follower {
 export interface FollowOptions {
   /** Next offset wanted, by partition: the partitions that are followed. */
   positions: ReadonlyMap<number, number>
+  /**
+   * Only the records of this key of a `'history'` topic, whose partition alone is followed: nothing else is read, however much the
+   * topic has. Records that were truncated may be left out. A page without records says that there is none below its `nextOffset`.
+   */
+  key?: Uint8Array
   /** Whether partitions that are added to the topic later are followed as well, from their beginning. Default false. */
   addedPartitions?: boolean
   /** Largest number of records of one `next()`. Default 500. */

@@ -37,6 +37,8 @@ export const delivered: unique symbol = Symbol('delivered')
  */
 export interface Decode<Item> {
   (record: LogRecord, delivered: Delivered): Item | undefined
+  /** Only the records of this key of a topic keyed `'history'` are for this subscriber: no others are read. */
+  key?: Uint8Array
   /** Called and awaited with each page of records that is fetched, for what decoding needs and cannot wait for. */
   prepare?(records: readonly LogRecord[]): Promise<void> | undefined
 }

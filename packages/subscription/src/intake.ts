@@ -237,6 +237,12 @@ export class Intake implements Feed, Source, PageTaker {
 
   async #receive(partition: AssignedPartition, { records, nextOffset, bytes }: Page): Promise<void> {
     const { window } = partition
+    if (records.length === 0) {
+      window.pass()
+      this.touched(partition)
+      this.#taker.wake()
+      return
+    }
     const now = this.#log.now()
     const each = Math.ceil(bytes / records.length)
     const deliveries: Delivery[] = []
@@ -365,9 +371,10 @@ export class Intake implements Feed, Source, PageTaker {
 
   #follow(): void {
     const active = [...this.#partitions.values()].filter(({ full, paused }) => !full && !paused)
-    const { maxPollRecords, maxPollBytes } = this.#settings
+    const { key, maxPollRecords, maxPollBytes } = this.#settings
     this.#reader.follow({
       positions: new Map(active.map(({ partition, window }) => [partition, window.next])),
+      ...(key && { key }),
       // In a group they come by assignment.
       addedPartitions: !this.grouped,
       maxRecords: maxPollRecords,

@@ -85,6 +85,11 @@ export class PartitionWindow {
     return undefined
   }
 
+  /** `next` has moved without a record: that is to be committed as well. */
+  pass(): void {
+    if (this.#tracked) this.changes++
+  }
+
   /** Counts one more delivery, which is not due again before `due`, and gives their number. */
   deliver(slot: number, due = 0): number {
     const index = slot - this.#base

@@ -24,7 +24,8 @@ export interface Settings {
   /** Milliseconds. */
   readonly sessionTimeout: number
   readonly instanceId: string | undefined
-  /** As that of `Decode`. */
+  /** As those of `Decode`. */
+  readonly key?: Uint8Array
   readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
 }
 

@@ -56,8 +56,12 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     instrumentation?: Instrumentation<Item>,
   ): Promise<Subscription<Item>> {
     const names = typeof topics === 'string' ? [topics] : [...new Set(topics)]
-    const { prepare } = decode
-    const settings = { ...checkOptions(names.join(', '), options), ...(prepare && { prepare }) }
+    const { key, prepare } = decode
+    const settings = {
+      ...checkOptions(names.join(', '), options),
+      ...(key && { key }),
+      ...(prepare && { prepare }),
+    }
     const { signal } = settings
     signal?.throwIfAborted()
     const subscription = new Subscription(

@@ -33,6 +33,7 @@ import { EmbeddedFollower } from './follower.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { GroupPositions } from './group-positions.ts'
 import { Folding } from './history/folding.ts'
+import { checkFollowedKey, keyReads } from './history/follow-key.ts'
 import { HeadCache } from './history/head-cache.ts'
 import { type HistoryReader, newest, readHistory, scanHistories } from './history/read.ts'
 import { checkVersion, truncateHistory } from './history/write.ts'
@@ -207,8 +208,12 @@ export class EmbeddedLog implements Log {
       checkRead(from, options.maxRecords ?? 500, options.maxBytes ?? defaultMaxBytes)
       assertNotLost(topic, from)
     }
-    const read = (partition: number, from: number, limits: ReadLimits): Promise<ReadResult> =>
+    const { key } = options
+    checkFollowedKey(name, topic.config.partitions, options)
+    if (key !== undefined) assertKeyed(topic, 'history')
+    const ofAll = (partition: number, from: number, limits: ReadLimits): Promise<ReadResult> =>
       readBatches(this.storage, topic, partition, from, limits)
+    const read = key === undefined ? ofAll : keyReads(topic, asked => this.history(name, key, asked))
     const follower = new EmbeddedFollower(topic, read, options, closed => this.#followers.delete(closed))
     this.#followers.add(follower)
     return follower

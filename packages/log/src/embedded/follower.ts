@@ -14,6 +14,8 @@ export class EmbeddedFollower implements Follower {
   /** How many partitions the topic had; `undefined` when added ones are not followed. */
   #known: number | undefined
   #closed = false
+  /** Of one key: pages without records say how far nothing of it came. */
+  readonly #empty: boolean
   /** Records of a partition that were read and not handed out: reading gives whole batches. */
   readonly #rest = new Map<number, ReadResult>()
   readonly #stop: () => void
@@ -24,6 +26,7 @@ export class EmbeddedFollower implements Follower {
     this.#limits = { maxRecords: options.maxRecords ?? 500, maxBytes: options.maxBytes ?? defaultMaxBytes }
     this.#positions = new Map(options.positions)
     this.#turn = [...this.#positions.keys()]
+    this.#empty = options.key !== undefined
     if (options.addedPartitions === true) this.#known = topic.config.partitions
     const close = (): void => this.close()
     this.#stop = () => {
@@ -48,7 +51,7 @@ export class EmbeddedFollower implements Follower {
         if (this.#closed) return undefined
         const page = this.#take(partition, found)
         this.#positions.set(partition, page.nextOffset)
-        if (page.records.length > 0) return { partition, ...page }
+        if (page.records.length > 0 || this.#empty) return { partition, ...page }
       }
       await this.#topic.changed(end)
     }

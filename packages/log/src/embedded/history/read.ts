@@ -25,12 +25,15 @@ export const newest = { reverse: true, limit: 1 } as const
 const attempts = 10
 
 /** @throws AegisError `LOG_INVALID` */
-export function checkHistoryOptions({ from, limit }: KeyHistoryOptions): void {
+export function checkHistoryOptions({ from, limit, maxBytes }: KeyHistoryOptions): void {
   if (from !== undefined && !(Number.isSafeInteger(from) && from >= 0)) {
     throw new AegisError('LOG_INVALID', `from is ${String(from)}: give a version`)
   }
   if (limit !== undefined && limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0)) {
     throw new AegisError('LOG_INVALID', `limit is ${String(limit)}: give a number of records`)
+  }
+  if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes > 0)) {
+    throw new AegisError('LOG_INVALID', `maxBytes is ${String(maxBytes)}: give a whole number of at least 1`)
   }
 }
 
@@ -43,6 +46,30 @@ function versions({ count, start }: HistoryHead, options: KeyHistoryOptions): re
   }
   const first = Math.max(start, from ?? 0)
   return [first, Math.min(count, first + limit)]
+}
+
+/** Of the versions those whose pages have not many more than `maxBytes`. */
+function bounded(
+  { pages }: HistoryHead,
+  [from, end]: readonly [number, number],
+  { maxBytes, reverse = false }: KeyHistoryOptions,
+): readonly [number, number] {
+  if (maxBytes === undefined) return [from, end]
+  let bytes = 0
+  for (const page of reverse ? pages.toReversed() : pages) {
+    if (page.first >= end || page.last < from) continue
+    bytes += page.bytes
+    if (bytes >= maxBytes) return reverse ? [Math.max(from, page.first), end] : [from, Math.min(end, page.last + 1)]
+  }
+  return [from, end]
+}
+
+/** The first of the records until their values have `maxBytes`; one at least. */
+export function withinBytes(records: KeyedRecord[], maxBytes: number | undefined): KeyedRecord[] {
+  if (maxBytes === undefined) return records
+  let bytes = 0
+  const last = records.findIndex(({ value }) => (bytes += value?.length ?? 0) >= maxBytes)
+  return last < 0 ? records : records.slice(0, last + 1)
 }
 
 /** The records of a key, as many as asked for: one read for the newest ones, two when older ones are among them. */
@@ -59,7 +86,7 @@ export async function readHistory(
   for (let attempt = 0; attempt < attempts; attempt++) {
     const stored = await reader.get(storageKey)
     const head = stored === undefined ? emptyHead : decodeHead(stored)
-    const [from, end] = versions(head, options)
+    const [from, end] = bounded(head, versions(head, options), options)
     const wanted = from < head.newestFirst ? head.pages.filter(({ first, last }) => first < end && last >= from) : []
     const pages = wanted.length === 0 ? [] : await readPages(reader, storageKey, wanted)
     if (pages === undefined) continue
@@ -68,7 +95,7 @@ export async function readHistory(
     readEntries(name, key, head.newest, head.newestFirst, from, end, records)
     if (records.length !== Math.max(0, end - from)) break
     if (options.reverse === true) records.reverse()
-    return { count: head.count, records }
+    return { count: head.count, records: withinBytes(records, options.maxBytes) }
   }
   const text = JSON.stringify(Buffer.from(key).toString('utf8').slice(0, 200))
   throw new AegisError('BATCH_INVALID', `records of key ${text} of topic ${name} are missing: verify the storage`)

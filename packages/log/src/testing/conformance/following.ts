@@ -1,4 +1,6 @@
-import { followed, type LogTests, upTo, values } from './runner.ts'
+import type { LogRecord } from '../../log.ts'
+import { partitionForKey } from '../../partitioner.ts'
+import { bytes, followed, type LogTests, outcome, upTo, values } from './runner.ts'
 
 /** Live reading. */
 export function followTests({ describe, it, expect }: LogTests): void {
@@ -99,6 +101,62 @@ export function followTests({ describe, it, expect }: LogTests): void {
       const numbers = values(await followed(slow, 100)).map(shown => Number(shown.split(' ')[0]))
       expect(numbers).toEqual(upTo(100))
       for (const follower of [slow, quick]) follower.close()
+    })
+
+    it('of a key gets what the key has and gets, and hears that there is nothing else', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      const append = (key: string, value: string) => log.append('t', { key, value })
+      for (const n of upTo(20)) await append(n % 5 === 0 ? 'own' : `other${n}`, `${n}`)
+      const end = await log.endOffset('t')
+      const follower = log.follow('t', { positions: new Map([[0, 0]]), key: bytes('own'), maxRecords: 3 })
+      const found: LogRecord[] = []
+      let next = 0
+      while (next < end) {
+        const page = await follower.next()
+        if (page === undefined) throw new Error('ended')
+        expect(page.records.length <= 3).toEqual(true)
+        found.push(...page.records)
+        next = page.nextOffset
+      }
+      expect(values(found)).toEqual(['0', '5', '10', '15'])
+      expect(found.map(({ version }) => version)).toEqual(upTo(4))
+      const live = followed(follower, 2)
+      for (const key of ['other', 'own', 'other', 'own']) await append(key, `live ${key}`)
+      const records = await live
+      expect(values(records)).toEqual(['live own', 'live own'])
+      expect(records.every(({ offset }) => offset >= next)).toEqual(true)
+      follower.close()
+    })
+
+    it('of a key begins at any offset, also within what was appended together', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      const { positions } = await log.append(
+        't',
+        upTo(30).map(n => ({ key: 'own', value: `${n}`.padEnd(200, 'x') })),
+      )
+      await log.append('t', { key: 'other', value: 'v' })
+      await log.append('t', { key: 'own', value: 'last' })
+      for (const first of [0, 1, 17, 29]) {
+        const follower = log.follow('t', {
+          positions: new Map([[0, positions[first]!.offset]]),
+          key: bytes('own'),
+          maxBytes: 1_000,
+        })
+        const records = await followed(follower, 31 - first)
+        expect(records.map(({ version }) => version)).toEqual(upTo(31).slice(first))
+        follower.close()
+      }
+    })
+
+    it('of a key is for topics keyed history, and the partition of the key', async log => {
+      await log.createTopic('t')
+      await log.createTopic('h', { keyed: 'history', partitions: 2 })
+      const key = bytes('k')
+      const other = 1 - partitionForKey(key, 2)
+      const follow = (topic: string, partition: number) =>
+        outcome(async () => log.follow(topic, { positions: new Map([[partition, 0]]), key }).close())
+      expect(await follow('t', 0)).toEqual('LOG_INVALID')
+      expect(await follow('h', other)).toEqual('LOG_INVALID')
     })
 
     it('that waits is let go by its own close', async log => {

@@ -83,9 +83,53 @@ export function historyTests({ describe, it, expect }: LogTests): void {
       expect(await log.history('t', bytes('other'), { reverse: true })).toEqual([])
     })
 
+    it('is read until there are so many bytes, one record at least, from both ends', async log => {
+      await log.createTopic('t', { keyed: 'history' })
+      for (const n of upTo(40)) {
+        await log.append(
+          't',
+          upTo(1 + (n % 3)).map(() => ({ key: 'k', value: 'x'.repeat(n % 7 === 0 ? 3_000 : 100) })),
+        )
+      }
+      const all = await log.history('t', bytes('k'))
+      for (const reverse of [false, true]) {
+        for (const maxBytes of [1, 500, 5_000]) {
+          const wanted = reverse ? all.toReversed() : all
+          const found: typeof all = []
+          while (found.length < all.length) {
+            const from = wanted[found.length]!.version
+            const page = await log.history('t', bytes('k'), { from, reverse, maxBytes })
+            expect(page.length > 0).toEqual(true)
+            const before = page.slice(0, -1).reduce((sum, { value }) => sum + value!.length, 0)
+            expect(before < maxBytes).toEqual(true)
+            found.push(...page)
+          }
+          expect(found.map(({ version }) => version)).toEqual(wanted.map(({ version }) => version))
+        }
+      }
+    })
+
+    it('is read in a transaction up to so many bytes, without a gap before what it has appended', async log => {
+      if (!log.capabilities.transactions) return
+      await log.createTopic('t', { keyed: 'history' })
+      const value = 'x'.repeat(1_000)
+      for (const _ of upTo(6)) await log.append('t', { key: 'k', value })
+      await log.transaction(async tx => {
+        tx.append('t', [
+          { key: 'k', value },
+          { key: 'k', value },
+        ])
+        const read = async (options: { from?: number; reverse?: boolean; maxBytes: number }) =>
+          (await tx.history('t', bytes('k'), options)).map(({ version }) => version)
+        expect((await read({ maxBytes: 2_500 })).every((version, at) => version === at)).toEqual(true)
+        expect(await read({ from: 5, maxBytes: 1_500 })).toEqual([5, 6])
+        expect(await read({ reverse: true, maxBytes: 2_500 })).toEqual([7, 6, 5])
+      })
+    })
+
     it('refuses what is no version and no number of records', async log => {
       await log.createTopic('t', { keyed: 'history' })
-      for (const wrong of [{ from: -1 }, { from: 0.5 }, { limit: -1 }, { limit: Number.NaN }]) {
+      for (const wrong of [{ from: -1 }, { from: 0.5 }, { limit: -1 }, { limit: Number.NaN }, { maxBytes: 0 }]) {
         expect(await outcome(() => log.history('t', bytes('k'), wrong))).toEqual('LOG_INVALID')
       }
     })
