@@ -1,18 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connectLog } from '@aegis/log-jetstream'
 import { NatsCluster } from '@aegis/nats-server'
 import { checkHistory } from './check-history.ts'
 import { readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
+import { breakNetwork, mendNetwork } from './network-faults.ts'
 import { Random } from './random.ts'
 import { type Line, Recorder } from './recorder.ts'
 
 export interface ClusterTortureOptions {
   readonly seed: number
-  /** How often each of the three servers is killed. */
+  /** How often each of the three servers is killed, and its network broken twice. */
   readonly rounds: number
   /** Lines of the workloads between two blows. Default 300. */
   readonly lines?: number
@@ -35,16 +37,19 @@ type TimedLine = Line & { readonly at: number }
 const program = fileURLToPath(new URL('../dist/workload-process.js', import.meta.url))
 /** Longer than a member of the workload may be silent. */
 const pause = 3_000
+/** The network is broken for so long at most: workloads may be able to do nothing meanwhile. */
+const longestFault = 8_000
 
 /**
  * Three servers with everything threefold, and two processes that work on it: each server is killed with SIGKILL in turn
- * and started again, the leader among them; processes are killed and replaced, or stopped for longer than their session
- * and then go on. What all of them were told is checked against what is there at the end.
+ * and started again, the leader among them; the network between it, the clients and the others is delayed, dropped, cut,
+ * half-closed and silenced; processes are killed and replaced, or stopped for longer than their session and then go on.
+ * What all of them were told is checked against what is there at the end.
  */
 export async function clusterTorture(options: ClusterTortureOptions): Promise<ClusterTortureResult> {
   const { seed, rounds, lines = 300, onBlow } = options
   const random = new Random(seed)
-  await using cluster = await NatsCluster.start(3)
+  await using cluster = await NatsCluster.start(3, { network: true })
   const url = cluster.urls.join(',')
   // The stream is made before the first process needs it, with all its copies.
   await (await connectLog({ url, replicas: 3 })).close()
@@ -54,7 +59,7 @@ export async function clusterTorture(options: ClusterTortureOptions): Promise<Cl
     workloads.start()
     workloads.start()
     for (let round = 0; round < rounds; round++) {
-      for (const server of cluster.servers) {
+      for (const [at, server] of cluster.servers.entries()) {
         await workloads.said(lines)
         await server.kill()
         await workloads.said(lines)
@@ -64,6 +69,13 @@ export async function clusterTorture(options: ClusterTortureOptions): Promise<Cl
         if (random.below(2) === 0) await workloads.replace()
         else await workloads.freeze()
         onBlow?.(`process ${++blows}`)
+        for (const _ of [1, 2]) {
+          await workloads.said(lines)
+          const fault = breakNetwork(cluster.network, at, random)
+          onBlow?.(`network ${++blows}: server ${at + 1}, ${fault}`)
+          await workloads.said(lines, longestFault)
+          mendNetwork(cluster.network, at)
+        }
       }
     }
     await workloads.said(lines)
@@ -105,14 +117,16 @@ class Workloads {
     void this.#listen(child, name)
   }
 
-  /** Resolves after so many more lines; rejects when a process has ended by itself. */
-  async said(more: number): Promise<void> {
+  /** Resolves after so many more lines, or so many milliseconds; rejects when a process has ended by itself. */
+  async said(more: number, longest?: number): Promise<void> {
     const wanted = this.#lines.length + more
+    const late = longest === undefined ? undefined : setTimeout(longest, 'late', { ref: false })
     while (this.#lines.length < wanted) {
       if (this.#failure !== undefined) throw this.#failure
-      await new Promise<void>(resolve => {
+      const woken = new Promise<void>(resolve => {
         this.#wake = resolve
       })
+      if ((await Promise.race([woken, ...(late === undefined ? [] : [late])])) === 'late') return
     }
   }
 
@@ -126,7 +140,7 @@ class Workloads {
   async freeze(): Promise<void> {
     const [child] = this.#running.keys()
     child?.kill('SIGSTOP')
-    await new Promise(resolve => setTimeout(resolve, pause))
+    await setTimeout(pause)
     child?.kill('SIGCONT')
   }
 

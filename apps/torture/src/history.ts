@@ -73,6 +73,8 @@ export interface Operation {
   readonly start: number
   readonly end: number
   readonly outcome: 'ok' | 'failed' | 'unknown'
+  /** Why it was refused, or is not known. */
+  readonly reason?: string
   readonly sent: readonly Sent[]
   readonly polled: readonly Polled[]
   readonly keyReads: readonly KeyRead[]

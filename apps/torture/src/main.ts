@@ -38,7 +38,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
     const seed = Number(values.seed) + round
     const result = await clusterTorture({
       seed,
-      rounds: Math.ceil(Number(values.kills) / 6),
+      rounds: Math.ceil(Number(values.kills) / 12),
       onBlow: what => process.stderr.isTTY && process.stderr.write(`\rseed ${seed}: ${what} `),
     })
     const { anomalies, ...figures } = result

@@ -6,7 +6,13 @@ export type Actions = Partial<Omit<Operation, 'process' | 'start' | 'end' | 'out
 /** One line of what a workload reports: an operation begins, or has ended. */
 export type Line =
   | { readonly begin: number; readonly process: string; readonly actions: Actions }
-  | { readonly end: number; readonly outcome: Operation['outcome']; readonly actions: Actions }
+  | {
+      readonly end: number
+      readonly outcome: Operation['outcome']
+      readonly actions: Actions
+      /** Why it was refused, or is not known. */
+      readonly reason?: string
+    }
 
 const nothing = {
   sent: [],
@@ -50,7 +56,8 @@ export class Recorder {
     const begun = this.#open.get(id)
     if (begun === undefined) throw new Error(`operation ${id} ended and had not begun`)
     this.#open.delete(id)
-    this.#done.push({ ...begun, ...line.actions, end: at, outcome: line.outcome })
+    const { outcome, actions, reason } = line
+    this.#done.push({ ...begun, ...actions, end: at, outcome, ...(reason !== undefined && { reason }) })
   }
 
   operations(): Operation[] {

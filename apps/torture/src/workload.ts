@@ -93,7 +93,7 @@ class Workload {
       return true
     } catch (error) {
       const refused = refusals.some(code => AegisError.is(error, code))
-      emit({ end: id, outcome: refused ? 'failed' : 'unknown', actions: {} })
+      emit({ end: id, outcome: refused ? 'failed' : 'unknown', actions: {}, reason: String(error) })
       if (!refused) throw error
       return false
     }

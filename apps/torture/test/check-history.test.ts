@@ -52,6 +52,20 @@ const write = (key: string, value: string, version?: number) => ({
 const read = (key: string, version: number) => ({ topic: 'k', key, version })
 
 describe('the checker of histories', () => {
+  it('does not take a position for fallen back that was told late', () => {
+    const final = { records: records([9, 'a']), positions: [position(8)] }
+    const [slow, fast] = [operation({ committed: [position(5)] }), operation({ committed: [position(8)] })]
+    expect(names([{ ...slow, end: clock++ }, fast, operation({ sent: [sent('a', 9)] })], final)).toEqual([])
+  })
+
+  it('takes a record that one has written, and another was refused later, for written; one that all were refused for not', () => {
+    const final = { records: records([0, 'a']) }
+    const written = operation({ sent: [sent('a', 0)] })
+    const refused = () => operation({ sent: [sent('a')], outcome: 'failed' })
+    expect(names([refused(), written, refused()], final)).toEqual([])
+    expect(names([refused(), refused()], final)).toEqual(['aborted-read'])
+  })
+
   it('finds nothing in a history without fault', () => {
     const found = names(
       [

@@ -1,3 +1,4 @@
+export { ClusterNetwork } from './cluster-network.ts'
 export { compareVersions, findPrograms, type Program } from './find-program.ts'
 export { freePorts } from './free-ports.ts'
 export { NatsCluster } from './nats-cluster.ts'

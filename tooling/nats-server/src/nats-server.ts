@@ -23,6 +23,8 @@ export interface ClusterPlace {
   readonly routePort: number
   readonly monitorPort: number
   readonly routes: readonly number[]
+  /** Whether nobody is told its addresses: they are reached through others only. */
+  readonly hidden?: boolean
 }
 
 const running = new Set<ChildProcess>()
@@ -147,8 +149,10 @@ export class NatsServer implements AsyncDisposable {
 }
 
 function configuration(dir: string, place: ClusterPlace, options: ServerOptions): string {
-  const { name, port, routePort, monitorPort, routes } = place
-  const cluster = `cluster { name: aegis, listen: "127.0.0.1:${routePort}", routes: [${routes
+  const { name, port, routePort, monitorPort, routes, hidden } = place
+  // Port 1: what the servers tell one another of it leads nowhere.
+  const secrecy = hidden === true ? 'no_advertise: true, advertise: "127.0.0.1:1", ' : ''
+  const cluster = `cluster { name: aegis, ${secrecy}listen: "127.0.0.1:${routePort}", routes: [${routes
     .map(route => `"nats://127.0.0.1:${route}"`)
     .join(', ')}] }`
   return [

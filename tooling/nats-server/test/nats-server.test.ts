@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
@@ -66,4 +68,51 @@ describe.skipIf(programs.length === 0)('a server that was started for a test', {
     await connection.flush()
     await connection.close()
   })
+})
+
+describe.skipIf(programs.length === 0)('a cluster with a network that can fail', { timeout: 120_000 }, () => {
+  it('has another leader when the leader is cut off from the others, and one again when it is restored', async () => {
+    await using cluster = await NatsCluster.start(3, { network: true })
+    const connections = await Promise.all(
+      cluster.urls.map(servers => connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 20 })),
+    )
+    const [first] = connections
+    const manager = await jetstreamManager(first!)
+    await manager.streams.add({ name: 's', subjects: ['s.*'], num_replicas: 3 })
+    const leader = async (at: number): Promise<string | undefined> => {
+      const asked = await jetstreamManager(connections[at]!, { checkAPI: false, timeout: 1_000 })
+      return asked.streams.info('s').then(
+        ({ cluster: found }) => found?.leader,
+        () => undefined,
+      )
+    }
+    const before = Number((await leader(0))?.slice(-1)) - 1
+    const other = (before + 1) % 3
+    for (const route of cluster.network.routesOf(before)) route.cut()
+    await expect.poll(() => leader(other), { timeout: 60_000 }).not.toBe(`node${before + 1}`)
+    await expect.poll(() => leader(other), { timeout: 60_000 }).toBeDefined()
+    cluster.network.restore()
+    await expect.poll(() => leader(before), { timeout: 60_000 }).toBe(await leader(other))
+    await Promise.all(connections.map(connection => connection.close()))
+  })
+})
+
+it('what is delayed arrives in order, also when the delay ends', async () => {
+  const received: Buffer[] = []
+  const server = createServer(socket => socket.on('data', chunk => received.push(chunk)).on('end', () => socket.end()))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await using proxy = await NetworkProxy.start((server.address() as AddressInfo).port)
+  const client = createConnection(proxy.port, '127.0.0.1')
+  proxy.delay(50)
+  client.write('first ')
+  await expect.poll(() => client.bytesWritten).toBe(6)
+  await expect.poll(() => Buffer.concat(received).toString()).toBe('first ')
+  client.write('second ')
+  // It has come to the proxy, and waits there.
+  await new Promise<void>(resolve => client.write('', () => resolve()))
+  proxy.restore()
+  client.end('third')
+  await once(client, 'close')
+  expect(Buffer.concat(received).toString()).toBe('first second third')
+  server.close()
 })

@@ -10,19 +10,22 @@ export function* positionAnomalies({ operations, final }: History): Generator<An
     // Offsets count over the whole topic: a position may pass what lies in other partitions.
     ends.set(topic, Math.max(ends.get(topic) ?? 0, (records.at(-1)?.offset ?? -1) + 1))
   }
-  const acknowledged: { end: number; position: Position }[] = []
+  const committing = operations.filter(({ outcome, committed }) => outcome === 'ok' && committed.length > 0)
+  const acknowledged = committing
+    .flatMap(({ start, end, committed }) => committed.map(position => ({ start, end, position })))
+    .sort((a, b) => a.end - b.end)
   const highest = new Map<string, number>()
-  const ordered = [...operations].sort((a, b) => a.end - b.end)
-  for (const { outcome, committed, end } of ordered) {
-    if (outcome !== 'ok') continue
-    for (const position of committed) acknowledged.push({ end, position })
-  }
-  for (const { position } of acknowledged) {
-    const before = highest.get(nameOf(position)) ?? 0
-    if (position.offset < before) {
-      yield { name: 'position-regression', example: `${nameOf(position)} fell from ${before} to ${position.offset}` }
+  let before = 0
+  for (const { start, position } of acknowledged.toSorted((a, b) => a.start - b.start)) {
+    // Of two at the same time, whichever was told first may have been stored last.
+    for (let known = acknowledged[before]; known !== undefined && known.end < start; known = acknowledged[++before]) {
+      const name = nameOf(known.position)
+      highest.set(name, Math.max(highest.get(name) ?? 0, known.position.offset))
     }
-    highest.set(nameOf(position), Math.max(before, position.offset))
+    const fallen = highest.get(nameOf(position)) ?? 0
+    if (position.offset < fallen) {
+      yield { name: 'position-regression', example: `${nameOf(position)} fell from ${fallen} to ${position.offset}` }
+    }
     const end = ends.get(position.topic) ?? 0
     if (position.offset > end) {
       yield { name: 'position-overrun', example: `${nameOf(position)} is ${position.offset}, the end is ${end}` }
@@ -42,6 +45,9 @@ export function* positionAnomalies({ operations, final }: History): Generator<An
         }
       }
     }
+  }
+  for (const { position } of acknowledged) {
+    highest.set(nameOf(position), Math.max(highest.get(nameOf(position)) ?? 0, position.offset))
   }
   const last = new Map(final.positions.map(position => [nameOf(position), position.offset]))
   for (const [name, offset] of highest) {

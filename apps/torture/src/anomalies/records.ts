@@ -1,4 +1,6 @@
-import { type Anomaly, type History, keyName, partitionName, type Sent } from '../history.ts'
+import { type Anomaly, type History, keyName, type Operation, partitionName, type Sent } from '../history.ts'
+
+const certainty = { failed: 0, unknown: 1, ok: 2 }
 
 /** What is wrong with single records: two at one place, one at two places, gone, or never written. */
 export function* recordAnomalies({ operations, final }: History): Generator<Anomaly> {
@@ -20,12 +22,14 @@ export function* recordAnomalies({ operations, final }: History): Generator<Anom
     }
     places.set(value, where)
   }
-  const outcome = new Map<string, string>()
+  const outcome = new Map<string, Operation['outcome']>()
   const rows = new Map<string, Sent>()
   for (const operation of operations) {
     for (const row of operation.sent) {
       const { topic, value, partition, offset } = row
-      outcome.set(value, operation.outcome)
+      // Two members may try to write the same: the one who was paused is refused, after the other has done it.
+      const known = outcome.get(value)
+      if (known === undefined || certainty[operation.outcome] > certainty[known]) outcome.set(value, operation.outcome)
       if (row.key !== undefined) rows.set(value, row)
       if (partition !== undefined && offset !== undefined) yield* record(value, topic, partition, offset)
     }
