@@ -30,13 +30,14 @@ export interface TopicOptions {
   retention?: Retention
   /** Recorded, and reported as 1 in `describeTopic`: this log has one copy. Default 1. */
   replicationFactor?: number
-  /** Default `'none'`. */
+  /** Default `'none'`, and `'latest'` for a topic that is compacted. */
   keyed?: Keyed
   /** Largest key + value + headers, bytes or `'1MB'` (1,000,000 bytes). Default `'1MB'`. */
   maxMessageSize?: number | string
   /**
    * `'delete'` (default): records stay until `retention` takes them away. `'compact'`: of each key only the last record
-   * stays, and a tombstone for a day; offsets stay as they were. For topics keyed `'latest'`.
+   * stays, and a tombstone for a day; offsets stay as they were. Such a topic is keyed `'latest'`: each record has a key, by
+   * which the last one can be read.
    */
   cleanup?: Cleanup
   /** How payloads are encoded, for those who read the topic without knowing who wrote it. Default `'json'`. */
@@ -233,8 +234,8 @@ export interface DecidedPosition extends Omit<PositionCommit, 'offset' | 'metada
 export interface PartitionLag {
   readonly partition: number
   /**
-   * A count of records. A partition without a committed position counts all its records; on a compacted topic, those that
-   * compaction has taken away may be among them.
+   * A count of records. A partition without a committed position counts all its records; those that compaction or
+   * truncation has taken away may be among them.
    */
   readonly lag: number
 }
@@ -405,7 +406,8 @@ export interface Log extends LogReader {
   offsetForTime(topic: string, partition: number, time: number): Promise<number>
   /**
    * Takes away the records of a key of a `'history'` topic below a version. Its versions go on counting: `expected` knows
-   * them as before, and none is given out again. Whoever reads the topic itself may still see the records.
+   * them as before, and none is given out again. Whoever reads the topic itself may still see the records: maintenance takes
+   * them out of it when they are half of it.
    */
   truncateHistory(topic: string, key: Uint8Array, before: number): Promise<void>
   follow(topic: string, options: FollowOptions): Follower
@@ -434,7 +436,10 @@ export interface Log extends LogReader {
    * that began before the deletion keep them until they end.
    */
   compactState(space: string): Promise<void>
-  /** Deletes what retention no longer keeps; runs in the background by itself. */
+  /**
+   * Gives back the space of what retention, compaction and truncation no longer keep; runs in the background by itself, in
+   * steps of a megabyte at most.
+   */
   runMaintenance(): Promise<void>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -13,6 +13,7 @@ it('gives new topics the defaults of the log, and leaves keyed and internal ones
     maxMessageSize: 10,
   })
   expect(await log.createTopic('table', { keyed: 'latest' })).toMatchObject({ retention: null, maxMessageSize: 2e6 })
+  expect(await log.createTopic('compacted', { cleanup: 'compact' })).toMatchObject({ retention: null, keyed: 'latest' })
   expect(await log.createTopic('$internal')).toMatchObject({ retention: null })
 })
 

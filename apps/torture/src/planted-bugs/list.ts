@@ -218,9 +218,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a truncated history counts from 0 again',
     file: 'packages/log/src/embedded/history/write.ts',
-    find: 'stage.put(headKey, encodeHead(truncated(head, start)))',
+    find: 'stage.put(storageKey, encodeHead(truncated(head, start)))',
     replace:
-      'if (start < head.count) stage.put(headKey, encodeHead(truncated(head, start))); else stage.delete(headKey)',
+      'if (start < head.count) stage.put(storageKey, encodeHead(truncated(head, start))); else stage.delete(storageKey)',
     test: { file: conformance, name: 'versions go on counting' },
   },
   {
@@ -232,16 +232,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'compaction drops the last record of a key',
-    file: 'packages/log/src/embedded/compaction.ts',
-    find: 'latestOffset(entry) !== record.offset) continue',
-    replace: 'latestOffset(entry) === record.offset) continue',
+    file: 'packages/log/src/embedded/compaction/latest.ts',
+    find: 'latestOffset(entry) !== record.offset) return true',
+    replace: 'latestOffset(entry) === record.offset) return true',
     test: { file: 'packages/log/test/compaction.test.ts' },
   },
   {
     name: 'compaction loses the last record of what it merges',
-    file: 'packages/log/src/embedded/compaction.ts',
-    find: 'const records = group.flatMap(({ live }) => live)',
-    replace: 'const records = group.flatMap(({ live }) => live).slice(0, -1)',
+    file: 'packages/log/src/embedded/compaction/compact-partition.ts',
+    find: 'const records = group.flatMap(({ stays }) => stays)',
+    replace: 'const records = group.flatMap(({ stays }) => stays).slice(0, -1)',
     test: { file: 'packages/log/test/compaction.test.ts' },
   },
   {
@@ -252,10 +252,31 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: torture, name: 'killed at random moments' },
   },
   {
+    name: 'an event too many is taken out of the feed',
+    file: 'packages/log/src/embedded/compaction/history.ts',
+    find: '(storedVersion(record) ?? start) < start',
+    replace: '(storedVersion(record) ?? start) <= start',
+    test: { file: 'packages/log/test/scavenging.test.ts' },
+  },
+  {
+    name: 'where nothing is left of a partition, nothing says so',
+    file: 'packages/log/src/embedded/compaction/compact-partition.ts',
+    find: 'stage.put(last.storageKey, stored)',
+    replace: 'if (group.some(({ stays }) => stays.length > 0)) stage.put(last.storageKey, stored)',
+    test: { file: 'packages/log/test/scavenging.test.ts' },
+  },
+  {
+    name: 'of the truncations of one transaction the last is counted',
+    file: 'packages/log/src/embedded/history/write.ts',
+    find: 'figures => ({ truncated: figures.truncated + added })',
+    replace: '(known => () => ({ truncated: known + added }))(partition.decided.truncated)',
+    test: { file: 'packages/log/test/scavenging.test.ts' },
+  },
+  {
     name: 'compaction does not wait with tombstones',
-    file: 'packages/log/src/embedded/compaction.ts',
-    find: 'if (record.value === null && envelope.appendTime < old)',
-    replace: 'if (record.value === null && envelope.appendTime <= old + tombstoneTime)',
+    file: 'packages/log/src/embedded/compaction/latest.ts',
+    find: 'record.value === null && appendTime < old',
+    replace: 'record.value === null && appendTime <= old + tombstoneTime',
     test: { file: conformance, name: 'keeps a tombstone for a day' },
   },
   {

@@ -109,6 +109,8 @@ export class BatchWriter {
   /** The whole batch; what was reserved before it is for the caller to fill. */
   finish({ producerId, producerEpoch, baseSequence }: Producer = noProducer): Buffer {
     this.#writeGathered()
+    // A batch of no records has its beginning too.
+    this.#ensure(0, this.#at)
     const whole = this.#buffer.subarray(0, this.#at)
     const batch = whole.subarray(this.#reserved)
     writeInt64(batch, this.baseOffset, At.baseOffset)

@@ -108,8 +108,8 @@ export class Commit {
       this.writes.set(id, operation)
       this.bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
     }
-    for (const { topic, partition, figures } of stage.changes) {
-      partition.decided = { ...partition.decided, ...figures }
+    for (const { topic, partition, change } of stage.changes) {
+      partition.decided = { ...partition.decided, ...change(partition.decided) }
       this.#touched.set(partition, topic)
     }
     for (const { topic, partition, record } of stage.appends) {

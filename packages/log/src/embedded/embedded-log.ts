@@ -281,8 +281,8 @@ export class EmbeddedLog implements Log {
     const state = this.state(topic)
     assertKeyed(state, 'history')
     checkVersion(before)
-    const head = headKey(state.config.id, key)
-    await this.sequencer.submit({ reads: [head], decide: stage => truncateHistory(stage, head, before) })
+    const reads = [headKey(state.config.id, key)]
+    await this.sequencer.submit({ reads, decide: stage => truncateHistory(stage, state, key, before) })
   }
 
   scan(topic: string, prefix: Uint8Array = new Uint8Array()): AsyncIterable<KeyedRecord> {

@@ -1,6 +1,7 @@
 import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
-import { compactPartition } from './compaction.ts'
+import { compactHistory } from './compaction/history.ts'
+import { compactLatest } from './compaction/latest.ts'
 import type { PartitionState } from './partition-state.ts'
 import { isForgettable } from './producers.ts'
 import type { Sequencer } from './sequencer.ts'
@@ -29,7 +30,7 @@ interface Host {
   topics(): Iterable<TopicState>
 }
 
-/** Gives back the space of what retention or compaction no longer keeps and of deleted topics, in the background and in small steps. */
+/** Gives back the space of what retention, compaction and truncation no longer keep and of deleted topics, in the background and in small steps. */
 export class Maintenance {
   readonly #host: Host
   /** Ids of deleted topics whose records may still be there. */
@@ -78,10 +79,10 @@ export class Maintenance {
       for (const partition of topic.partitions) {
         if (this.#stopped) return
         await this.#trim(topic, partition)
-        if (topic.config.cleanup === 'compact') {
-          await compactPartition(this.#host, topic, partition, () => this.#stopped)
-        }
       }
+      const stopped = (): boolean => this.#stopped
+      if (topic.config.cleanup === 'compact') await compactLatest(this.#host, topic, stopped)
+      if (topic.config.keyed === 'history') await compactHistory(this.#host, topic, stopped)
     }
     await this.#forgetProducers()
   }
@@ -145,13 +146,12 @@ export class Maintenance {
       }
       await sequencer.write(stage => {
         for (const key of old.keys) stage.delete(key)
-        const { bytes, batches, startOffset } = partition.decided
-        stage.change(topic, partition, {
+        stage.change(topic, partition, ({ bytes, batches, startOffset }) => ({
           startOffset: Math.max(startOffset, old.endOffset),
           startOrdinal: old.endOrdinal,
           bytes: bytes - old.bytes,
           batches: batches - old.keys.length,
-        })
+        }))
       })
     }
   }

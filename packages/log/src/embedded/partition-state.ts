@@ -24,6 +24,8 @@ export interface PartitionFigures {
   readonly compacted: number
   /** Bytes that the last compaction left. */
   readonly compactedBytes: number
+  /** How many records of the topic's histories were truncated and not yet taken out of its feed. */
+  readonly truncated: number
 }
 
 const fields = [
@@ -38,6 +40,7 @@ const fields = [
   'batches',
   'compacted',
   'compactedBytes',
+  'truncated',
 ] as const
 
 export const emptyFigures: PartitionFigures = {
@@ -52,6 +55,7 @@ export const emptyFigures: PartitionFigures = {
   batches: 0,
   compacted: 0,
   compactedBytes: 0,
+  truncated: 0,
 }
 
 export function encodeFigures(figures: PartitionFigures): Uint8Array {
@@ -78,6 +82,8 @@ export function decodeFigures(row: Uint8Array): PartitionFigures {
     batches: readU64(row, 64),
     compacted: readU64(row, 72),
     compactedBytes: readU64(row, 80),
+    // Rows that were written before there was such a figure end here.
+    truncated: row.length > 88 ? readU64(row, 88) : 0,
   }
 }
 

@@ -16,8 +16,11 @@ interface StagedAppend {
 interface StagedChange {
   readonly topic: TopicState
   readonly partition: PartitionState
-  readonly figures: Partial<PartitionFigures>
+  readonly change: FigureChange
 }
+
+/** What becomes of the figures of a partition, from what they are by then. */
+type FigureChange = (figures: PartitionFigures) => Partial<PartitionFigures>
 
 /** What one request wants to write; it counts only if the request's decision does not throw. */
 export class Stage {
@@ -64,8 +67,8 @@ export class Stage {
     this.appends.push({ topic, partition, record })
   }
 
-  change(topic: TopicState, partition: PartitionState, figures: Partial<PartitionFigures>): void {
-    this.changes.push({ topic, partition, figures })
+  change(topic: TopicState, partition: PartitionState, change: FigureChange): void {
+    this.changes.push({ topic, partition, change })
   }
 
   /** Gives back the offsets that were taken: the request is refused. */

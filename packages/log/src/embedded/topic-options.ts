@@ -50,7 +50,8 @@ function checkRetention(
 
 function checkCleanup(name: string, keyed: Keyed, cleanup: Cleanup): Cleanup {
   if (oneOf('cleanup', cleanup, ['delete', 'compact']) === 'compact' && keyed !== 'latest') {
-    invalid(`cleanup of topic ${name}: only topics keyed 'latest' can be compacted`)
+    const instead = keyed === 'history' ? 'truncateHistory shortens its histories' : 'create another one with it'
+    invalid(`cleanup of topic ${name}: it is keyed '${keyed}', and a compacted topic is keyed 'latest': ${instead}`)
   }
   return cleanup
 }
@@ -61,10 +62,13 @@ export function checkName(name: string): void {
   }
 }
 
+/** In a topic that is compacted an index knows which record is the last of its key. */
+const keyedOf = ({ keyed, cleanup }: TopicOptions): Keyed => keyed ?? (cleanup === 'compact' ? 'latest' : 'none')
+
 /** Checks options and fills in what was left out. */
 export function checkTopic(name: string, options: TopicOptions): TopicSettings {
   checkKnown(name, options, known)
-  const keyed = oneOf('keyed', options.keyed ?? 'none', ['none', 'latest', 'history'])
+  const keyed = oneOf('keyed', keyedOf(options), ['none', 'latest', 'history'])
   return {
     name,
     keyed,
@@ -110,7 +114,7 @@ export function withDefaults(
 ): TopicOptions {
   const filled = { ...options }
   // Keyed and internal topics are state: they keep everything unless they are told.
-  const expires = (options.keyed ?? 'none') === 'none' && !name.startsWith('$')
+  const expires = keyedOf(options) === 'none' && !name.startsWith('$')
   if (retention !== undefined && options.retention === undefined && expires) {
     const kept = existing === undefined ? retention : retentionOf(existing)
     filled.retention = kept

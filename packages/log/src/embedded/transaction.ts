@@ -37,6 +37,12 @@ export interface TransactionHost {
   state(name: string): TopicState
 }
 
+interface Truncation {
+  readonly topic: TopicState
+  readonly key: Uint8Array
+  readonly before: number
+}
+
 /** One attempt of a transaction: a snapshot from its first read on, and its writes until they are submitted. */
 export class EmbeddedTransaction implements Transaction {
   readonly #host: TransactionHost
@@ -49,7 +55,7 @@ export class EmbeddedTransaction implements Transaction {
   readonly #reads = { keys: new Set<string>(), ranges: [] as { gte: string; lt: string }[] } satisfies ReadSet
   readonly #appends: { prepared: PreparedAppend; receipt: { positions?: readonly RecordPosition[] } }[] = []
   /** By the key of the head, the version below which its history is taken away. */
-  readonly #truncated = new Map<string, { readonly head: Uint8Array; readonly before: number }>()
+  readonly #truncated = new Map<string, Truncation>()
   readonly #state = new Map<string, { key: Uint8Array; value: Uint8Array | undefined }>()
   readonly #positions: (PositionCommit | DecidedPosition)[] = []
   readonly #callbacks: (() => void)[] = []
@@ -102,7 +108,7 @@ export class EmbeddedTransaction implements Transaction {
     const head = headKey(state.config.id, key)
     this.#grow(head.length)
     const known = this.#truncated.get(keyText(head))?.before ?? 0
-    this.#truncated.set(keyText(head), { head, before: Math.max(known, before) })
+    this.#truncated.set(keyText(head), { topic: state, key: new Uint8Array(key), before: Math.max(known, before) })
   }
 
   get(topic: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
@@ -162,7 +168,7 @@ export class EmbeddedTransaction implements Transaction {
         `${this.#reading} reads of the transaction were still under way when its function returned: await them in it`,
       )
     }
-    const truncated = Array.from(this.#truncated.values(), ({ head }) => head)
+    const truncated = Array.from(this.#truncated.values(), ({ topic, key }) => headKey(topic.config.id, key))
     const reads = [...this.#appends.flatMap(({ prepared }) => prepared.reads), ...truncated]
     const request: Request = {
       reads,
@@ -194,7 +200,7 @@ export class EmbeddedTransaction implements Transaction {
     }
     for (const position of this.#positions) this.#host.positions.fence(position)
     for (const { prepared, receipt } of this.#appends) receipt.positions = decideAppend(prepared, stage, now)
-    for (const { head, before } of this.#truncated.values()) truncateHistory(stage, head, before)
+    for (const { topic, key, before } of this.#truncated.values()) truncateHistory(stage, topic, key, before)
     for (const { key, value } of this.#state.values()) {
       if (value === undefined) stage.delete(key)
       else stage.put(key, value)

@@ -32,6 +32,9 @@ export const emptyHead: HistoryHead = { count: 0, start: 0, pages: [], newestFir
 /** The count alone, which is all that most decisions need. */
 export const countOf = (stored: Uint8Array): number => readU64(stored, 0)
 
+/** Below which version the records were truncated. */
+export const startOf = (stored: Uint8Array): number => readU64(stored, 8)
+
 export function encodeHead({ count, start, pages, newestFirst, newest }: HistoryHead): Uint8Array {
   const listed = fixed + pages.length * pageEntry
   const out = Buffer.allocUnsafe(listed + newest.length)

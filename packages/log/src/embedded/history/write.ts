@@ -1,7 +1,9 @@
 import { AegisError } from '@aegis/storage'
 import type { BatchRecord } from '../../batch/layout.ts'
-import { pageKey, u64 } from '../../keys.ts'
+import { headKey, pageKey, u64 } from '../../keys.ts'
+import { partitionForKey } from '../../partitioner.ts'
 import { keyText, type Stage } from '../stage.ts'
+import type { TopicState } from '../topic-state.ts'
 import { encodeEntry, sizeOfEntries } from './entries.ts'
 import { countOf, decodeHead, emptyHead, encodeHead, type HistoryHead } from './head.ts'
 
@@ -64,14 +66,19 @@ export function checkVersion(before: number): void {
 }
 
 /** Takes away the records of a history below a version. The count stays: versions are never given out twice. */
-export function truncateHistory(stage: Stage, headKey: Uint8Array, before: number): void {
-  const stored = stage.get(headKey)
+export function truncateHistory(stage: Stage, topic: TopicState, key: Uint8Array, before: number): void {
+  const storageKey = headKey(topic.config.id, key)
+  const stored = stage.get(storageKey)
   if (stored === undefined) return
   const head = decodeHead(stored)
   const start = Math.min(before, head.count)
   if (start <= head.start) return
-  for (const { last } of head.pages) if (last < start) stage.delete(pageKey(headKey, last))
-  stage.put(headKey, encodeHead(truncated(head, start)))
+  for (const { last } of head.pages) if (last < start) stage.delete(pageKey(storageKey, last))
+  stage.put(storageKey, encodeHead(truncated(head, start)))
+  // Where they lie in the feed, unless they were given a partition: for the sum over all it makes no difference.
+  const partition = topic.partitions[partitionForKey(key, topic.partitions.length)]!
+  const added = start - head.start
+  stage.change(topic, partition, figures => ({ truncated: figures.truncated + added }))
 }
 
 function truncated(head: HistoryHead, start: number): HistoryHead {

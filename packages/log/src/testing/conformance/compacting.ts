@@ -102,7 +102,18 @@ export function compactTests({ describe, it: itself, expect }: LogTests): void {
       expect((await keysAndValues(log)).length).toEqual(7)
     })
 
-    it('must be keyed latest', async log => {
+    it('is keyed latest, also when nobody says so', async log => {
+      await log.createTopic('t', { cleanup: 'compact' })
+      expect(log.topic('t').keyed).toEqual('latest')
+      await log.createTopic('t', { cleanup: 'compact', keyed: 'latest' })
+      for (const n of upTo(3)) await log.append('t', { key: 'k', value: `${n}` })
+      await log.runMaintenance()
+      expect(await keysAndValues(log)).toEqual(['k=2'])
+      // As in Kafka, for what would become of it?
+      expect(await outcome(() => log.append('t', { value: 'without a key' }))).toEqual('LOG_INVALID')
+    })
+
+    it('is not one that is keyed otherwise', async log => {
       for (const keyed of ['none', 'history'] as const) {
         expect(await outcome(() => log.createTopic('t', { keyed, cleanup: 'compact' }))).toEqual('LOG_INVALID')
       }
