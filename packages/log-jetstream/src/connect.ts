@@ -38,7 +38,10 @@ export interface ConnectLogOptions {
   credentialsFile?: string
   /** Paths of the certificates, and what else the client's TLS takes. */
   tls?: NonNullable<NodeConnectionOptions['tls']>
-  /** How long a request may wait for an answer, lost connections included: milliseconds or `'30s'`, the default. */
+  /**
+   * How long a request may wait for an answer, lost connections included: milliseconds or `'30s'`, the default; at most `'100s'`, for
+   * what is written is repeated under its id, which the servers know for two minutes.
+   */
   requestTimeout?: number | string
   /** For topics that do not say otherwise when they are created; those that exist keep what they have. */
   topicDefaults?: TopicDefaults
@@ -58,6 +61,9 @@ const known = [
   'topicDefaults',
 ]
 
+/** Shorter than the servers know the id of what was written, so that what is repeated is stored once. */
+const longestRequest = 100_000
+
 const invalid = (message: string, cause?: unknown): AegisError => new AegisError('CONNECT_INVALID', message, { cause })
 
 /**
@@ -76,6 +82,9 @@ export async function connectLog(options: ConnectLogOptions): Promise<ClusterLog
     throw invalid(`domain is ${JSON.stringify(name)}: give 1 to 32 letters, digits, '_' or '-'`)
   }
   const patience = new Patience(parseDuration('requestTimeout', requestTimeout))
+  if (patience.milliseconds > longestRequest) {
+    throw invalid(`requestTimeout is ${JSON.stringify(requestTimeout)}: give at most ${longestRequest} ms`)
+  }
   const servers = serversOf(options.url)
   const connection = await open(servers, options, patience.milliseconds)
   try {

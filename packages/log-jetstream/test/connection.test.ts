@@ -165,6 +165,7 @@ describeWithServer('connecting', () => {
     [{ url: 'http://localhost' }, 'CONNECT_INVALID', 'nats://localhost:4222'],
     [{ url: 'nats://127.0.0.1:1' }, 'CONNECT_FAILED', 'nats://127.0.0.1:1'],
     [{ url: 'nats://x', domain: 'a.b' }, 'CONNECT_INVALID', 'domain is "a.b"'],
+    [{ url: 'nats://x', requestTimeout: '10m' }, 'CONNECT_INVALID', 'requestTimeout is "10m"'],
     [{ url: 'nats://x', replica: 3 }, 'CONNECT_INVALID', '"replica" is not known'],
     [{ url: 'nats://x', credentialsFile: '/nowhere' }, 'CONNECT_INVALID', '/nowhere cannot be read'],
   ])('%j is refused with %s', async (options, code, message) => {
