@@ -6,13 +6,16 @@ import {
   type TransactionOptions,
   type Untyped,
 } from '@aegis/log'
-import { type RedriveOptions, redrive } from '@aegis/subscription'
+import { type Handler, type RedriveOptions, redrive } from '@aegis/subscription'
 import type { AggregateRoot } from './aggregate-root.ts'
 import { type AggregateCommand, type AggregateOptions, aggregateHandler, type EventOf } from './aggregates.ts'
 import { append } from './append.ts'
 import type { CommandHandler } from './command-handler.ts'
+import { type ConsumeEventsOptions, EventConsumer } from './consumers/event-consumer.ts'
+import { groupsOf } from './consumers/slots.ts'
 import type { Decider } from './decider.ts'
 import { type DeciderOptions, deciderHandler } from './decider-handler.ts'
+import type { DeliveredEvent } from './delivered-event.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import type { EventIterator } from './event-iterator.ts'
@@ -111,12 +114,30 @@ export class EventStore implements AsyncDisposable {
   }
 
   /**
+   * Calls the handler for events as a member of a group that shares the streams with the others, in this process or others
+   * of a cluster: the events of each stream in order, those of one stream at one member at a time. When members come, go or
+   * are killed, their streams move. As `run` of a subscription it acknowledges, retries and parks.
+   * @throws AegisError `EVENT_INVALID`, `SUBSCRIPTION_INVALID`
+   */
+  async consume<E extends EventInput = EventInput>(
+    streams: string,
+    options: ConsumeEventsOptions<E>,
+    handler: Handler<DeliveredEvent<E>>,
+  ): Promise<EventConsumer<E>> {
+    await this.#events.prepare()
+    return EventConsumer.start(this.#events, streams, handler, options)
+  }
+
+  /**
    * Gives a group the events back that it could not handle: to the group alone, with its attempts counted anew. Gives how
    * many they are; each is given back once, whoever calls.
    */
   async redrive(groupId: string, options?: RedriveOptions): Promise<number> {
     await this.#events.prepare()
-    return redrive(this.#log, eventsTopic, groupId, options)
+    let count = 0
+    for (const group of await groupsOf(this.#log, groupId))
+      count += await redrive(this.#log, eventsTopic, group, options)
+    return count
   }
 
   /** Commands that a decider decides, on the streams that they are given for. */

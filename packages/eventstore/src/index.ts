@@ -9,6 +9,7 @@ export type {
   CommandTransaction,
   LoadedState,
 } from './command-handler.ts'
+export type { ConsumeEventsOptions, EventConsumer } from './consumers/event-consumer.ts'
 export type { Decider, Decision } from './decider.ts'
 export type { DeciderOptions } from './decider-handler.ts'
 export type { DeliveredEvent } from './delivered-event.ts'

@@ -1,3 +1,4 @@
+import type { LogRecord } from '@aegis/log'
 import { type Decode, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import { type DeliveredEvent, DeliveredStoredEvent } from './delivered-event.ts'
 import type { EventInput } from './event.ts'
@@ -19,16 +20,20 @@ export interface SubscribeEventsOptions<E extends EventInput = EventInput> exten
 /** Stored events, then live ones, in the order of their commits. With a `groupId` it is a persistent subscription. */
 export type EventSubscription<E extends EventInput = EventInput> = Subscription<DeliveredEvent<E>>
 
-/** Follows the events of the streams of a pattern. What the filter leaves out is acknowledged. */
+/**
+ * Follows the events of the streams of a pattern. What the filter leaves out is acknowledged.
+ * @param wanted What else decides which records are meant.
+ */
 export function subscribeToEvents<E extends EventInput>(
   events: EventLog,
   streams: string,
   { types, from = 'earliest', ...options }: SubscribeEventsOptions<E>,
+  wanted?: (record: LogRecord) => boolean,
 ): Promise<EventSubscription<E>> {
   const { log, codec, protection } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
   const decode: Decode<DeliveredEvent<E>> = (record, delivered) => {
-    if (!filter.record(record)) return undefined
+    if (!filter.record(record) || wanted?.(record) === false) return undefined
     const event = events.decode(record)
     if (!filter.event(event) || !codec.takes(event)) return undefined
     const given: DeliveredEvent = new DeliveredStoredEvent(event, delivered)
