@@ -55,10 +55,22 @@ export function placed(topic: Topic, records: readonly OutgoingRecord[]): Placed
   })
 }
 
+/** Where a record will be. */
+export interface Place {
+  /** Counted from the plan's first message. */
+  readonly message: number
+  readonly index: number
+  readonly partition: number
+  readonly timestamp: number
+  /** On `'history'` topics the number of the record within its key; otherwise it says nothing. */
+  readonly version: number
+}
+
 /** Messages that store some changes of one topic, and where those are once the messages have their sequences. */
 export interface AppendPlan {
   readonly messages: readonly OutgoingMessage[]
   /** In the order of the records. */
+  readonly places: readonly Place[]
   positions(sequences: readonly number[]): RecordPosition[]
 }
 
@@ -91,7 +103,7 @@ export function planAppend(
   const drafts: (Draft | TruncationDraft)[] = []
   const open = new Map<string, Draft>()
   const versions = new Map<string, Pick<Head, 'version' | 'kept'>>()
-  const places: { draft: number; index: number; version: number; record: PlacedRecord }[] = []
+  const places: Place[] = []
   for (const change of changes) {
     const { key, partition } = change
     const subject =
@@ -126,7 +138,7 @@ export function planAppend(
     }
     const index = draft.writer.count
     draft.writer.append(index, timestamp, key, value, headers)
-    places.push({ draft: draft.at, index, version, record: change })
+    places.push({ message: draft.at, index, partition, timestamp, version })
   }
   const guarded = new Set<string>()
   const messages = drafts.map((draft): OutgoingMessage => {
@@ -141,9 +153,10 @@ export function planAppend(
   })
   return {
     messages,
+    places,
     positions: sequences =>
-      places.map(({ draft, index, version, record: { partition, timestamp } }) => {
-        const offset = offsetOf(sequences[draft]!) + index
+      places.map(({ message, index, version, partition, timestamp }) => {
+        const offset = offsetOf(sequences[message]!) + index
         return { topic: name, partition, offset, timestamp, ...(keyed === 'history' && { version }) }
       }),
   }

@@ -43,7 +43,6 @@ import { firstOffset, readPartition, topicEnd } from './partition-reader.ts'
 import { Positions } from './positions.ts'
 import { Publisher } from './publisher.ts'
 import { checkPartition, checkRead, defaultMaxBytes } from './read-options.ts'
-import { refuseProducer } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
@@ -76,7 +75,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
       staticMembers: true,
       compaction: true,
       truncation: true,
-      repeats: 'none',
+      repeats: domain.features.transactions ? 'log' : 'none',
       shared: true,
       lag: 'approximate',
       maxReplicationFactor: domain.replicas,
@@ -153,7 +152,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   ): Promise<Receipt> {
     try {
       const topic = this.find(name)
-      refuseProducer(producer)
+      if (producer !== undefined) return this.#appendOnce(name, records, { expected, producer })
       const checked = checkedRecords(topic, records)
       if (topic.config.keyed !== 'none' || expected !== 'any') {
         return this.#run(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
@@ -331,6 +330,20 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   truncated(topic: Topic, subject: string): void {
     // What fails is done in the next round of maintenance: it only frees room.
     this.#run(this.#maintenance.freeTruncated(topic, subject)).catch(() => undefined)
+  }
+
+  /** In a batch with what is known of the producer, so that a repeat is recognised, however late. */
+  #appendOnce(
+    name: string,
+    records: OutgoingRecord | readonly OutgoingRecord[],
+    options: AppendOptions,
+  ): Promise<Receipt> {
+    if (this.capabilities.repeats !== 'none') return this.#transaction(tx => tx.append(name, records, options), 0)
+    const { version } = this.domain.features
+    throw new AegisError(
+      'LOG_INVALID',
+      `producer: repeats are recognised with nats-server 2.12 or later, and this one is ${version} (capabilities.repeats)`,
+    )
   }
 
   async #transaction<T>(work: (tx: Transaction) => Promise<T> | T, retries: number): Promise<T> {

@@ -2,15 +2,17 @@ import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { keysSubject, sequenceBefore } from './keyed-reads.ts'
 import { lastOfEach } from './last-of-each.ts'
-import { lastMessage, messagesFrom } from './messages.ts'
-import { offsetAtTime } from './partition-figures.ts'
+import { lastMessage, messagesFrom, nextMessage } from './messages.ts'
+import { sequenceAtTime } from './partition-figures.ts'
 import { partitionSubject } from './partition-reader.ts'
-import { recordsOf, sequenceOf, versionsOf } from './record-message.ts'
+import { recordsOf, versionsOf } from './record-message.ts'
 import { decodeEntry } from './state.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
 
 const interval = 60_000
+/** A producer is not forgotten sooner after its last append, in milliseconds. */
+const producerStays = 7 * 86_400_000
 /** How long a tombstone of a compacted topic stays, in milliseconds. */
 const tombstoneStays = 86_400_000
 
@@ -45,6 +47,7 @@ export class Maintenance {
     for (const topic of this.#topics()) {
       await this.#expire(topic)
       if (topic.config.cleanup === 'compact') await this.#compactTopic(topic)
+      await this.#forgetProducers(topic)
     }
     for (const [subject, topic] of this.#truncated) await this.freeTruncated(topic, subject)
     await this.compact(this.#domain.subjects.states)
@@ -69,6 +72,22 @@ export class Maintenance {
       if (message.time > Date.now() - tombstoneStays) continue
       // Only up to what was seen: somebody may write at this moment.
       if (isTombstone(topic, message)) await this.#purge({ filter: message.subject, seq: message.sequence + 1 })
+    }
+  }
+
+  /** Those that have been idle for long and have nothing left in the topic that a late repeat could add a second time. */
+  async #forgetProducers({ config: { incarnation } }: Topic): Promise<void> {
+    const { subjects } = this.#domain
+    const producers = subjects.producers(incarnation)
+    await this.compact(producers)
+    let first: StoredMessage | undefined
+    // In order of their last appends, which are stored before what is said of them.
+    for await (const { subject, sequence, time } of messagesFrom(this.#domain, producers, 1)) {
+      if (time > Date.now() - producerStays) return
+      first ??= await nextMessage(this.#domain, subjects.records(incarnation), 1)
+      if (first !== undefined && first.sequence < sequence) return
+      const last = await lastMessage(this.#domain, subject)
+      if (last?.sequence === sequence) await this.#purge({ filter: subject, seq: sequence + 1 })
     }
   }
 
@@ -98,14 +117,17 @@ export class Maintenance {
 
   async topicDeleted({ config: { incarnation } }: Topic): Promise<void> {
     await this.#purge({ filter: this.#domain.subjects.records(incarnation) })
+    await this.#purge({ filter: this.#domain.subjects.producers(incarnation) })
   }
 
   async #expire(topic: Topic): Promise<void> {
     const { retention, partitions } = topic.config
     if (retention === null) return
     for (let partition = 0; partition < partitions; partition++) {
-      const offset = await offsetAtTime(this.#domain, topic, partition, Date.now() - retention)
-      await this.#purge({ filter: partitionSubject(this.#domain, topic, partition), seq: sequenceOf(offset) })
+      const filter = partitionSubject(this.#domain, topic, partition)
+      const end = await this.#domain.lastSequence()
+      const kept = await sequenceAtTime(this.#domain, filter, Date.now() - retention)
+      await this.#purge({ filter, seq: kept ?? end + 1 })
     }
   }
 

@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { DecidedPosition, ExpectedVersion, PositionCommit, RecordPosition } from '@aegis/log'
+import type { DecidedPosition, ExpectedVersion, PositionCommit, ProducerBatch, RecordPosition } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type AppendPlan, type Change, isTruncation, planAppend } from './append-plan.ts'
+import { type AppendPlan, type Change, isTruncation, type Place, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
 import { inParallel } from './in-parallel.ts'
 import { subjectsOf } from './keyed-writer.ts'
 import type { Positions } from './positions.ts'
+import { ProducerAppends } from './producer-appends.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
 import { conflict, type ReadSet } from './read-set.ts'
 import { encodeEntry } from './state.ts'
@@ -17,6 +18,7 @@ export interface Append {
   readonly topic: Topic
   readonly changes: readonly Change[]
   readonly expected: ExpectedVersion
+  readonly producer?: ProducerBatch
   readonly receipt: { positions?: readonly RecordPosition[] }
 }
 
@@ -62,14 +64,15 @@ export class OptimisticCommit {
     await inParallel(this.#writes.positions, ({ topic, position: { groupId, partition } }) =>
       positions.checkIncarnation(topic, groupId, partition),
     )
-    const plans = await this.#plans()
+    const producers = await ProducerAppends.decide(domain, this.#writes.appends)
+    const plans = await this.#plans(producers)
     const decided: DecidedPosition[] = []
     const refused = (): void => {
       for (const position of decided) position.refused?.()
     }
     let batch: Batch
     try {
-      batch = this.#batch(plans, decided)
+      batch = this.#batch(plans, producers, decided)
     } catch (error) {
       refused()
       throw error
@@ -77,9 +80,9 @@ export class OptimisticCommit {
     let first: number
     try {
       const { messages } = batch
-      if (messages.length === 0) return true
       if (messages.length >= largestBatch) throw tooLarge(`${messages.length} messages, of at most ${largestBatch - 1}`)
-      first = messages.length === 1 ? await publisher.publish(messages[0]!) : await publisher.publishAll(messages)
+      if (messages.length > 1) first = await publisher.publishAll(messages)
+      else first = messages[0] === undefined ? 0 : await publisher.publish(messages[0])
     } catch (error) {
       refused()
       for (const { subject } of batch.messages) domain.recent.forget(subject)
@@ -93,10 +96,14 @@ export class OptimisticCommit {
       const all = plan.positions(sequences)
       let next = 0
       for (const { receipt, changes } of appends) {
-        const { length } = changes.filter(change => !isTruncation(change))
+        const length = recordsIn(changes)
         receipt.positions = all.slice(next, next + length)
         next += length
       }
+    }
+    for (const append of this.#writes.appends) {
+      const there = producers.repeat(append)
+      if (there !== undefined) append.receipt.positions = there
     }
     for (const [subject, at] of batch.positions) positions.wrote(subject, first + at)
     for (const [at, { subject, data }] of batch.messages.entries()) {
@@ -106,10 +113,11 @@ export class OptimisticCommit {
   }
 
   /** One plan for each topic, of all its appends. */
-  async #plans(): Promise<TopicPlan[]> {
+  async #plans(producers: ProducerAppends): Promise<TopicPlan[]> {
     const { domain } = this.#host
     const topics = new Map<Topic, Append[]>()
     for (const append of this.#writes.appends) {
+      if (producers.repeat(append) !== undefined) continue
       const known = topics.get(append.topic)
       if (known === undefined) topics.set(append.topic, [append])
       else known.push(append)
@@ -177,16 +185,17 @@ export class OptimisticCommit {
     return found
   }
 
-  #batch(plans: readonly TopicPlan[], decided: DecidedPosition[]): Batch {
+  #batch(plans: readonly TopicPlan[], producers: ProducerAppends, decided: DecidedPosition[]): Batch {
     const { domain, positions } = this.#host
     const writes: OutgoingMessage[] = []
-    const readable = new Set(this.#writes.state.keys())
+    const readable = new Set([...this.#writes.state.keys(), ...producers.subjects])
     const placedPlans: Batch['plans'][number][] = []
     for (const { plan, appends } of plans) {
       placedPlans.push({ plan, appends, at: writes.length })
       writes.push(...plan.messages)
       if (appends[0]?.topic.config.keyed !== 'none') for (const { subject } of plan.messages) readable.add(subject)
     }
+    writes.push(...producers.messages(writes.length, append => placesOf(append, placedPlans)))
     for (const [subject, { key, value }] of this.#writes.state) {
       const expected = this.#writes.reads.sequenceOf(subject)
       const data = encodeEntry(key, value)
@@ -221,6 +230,17 @@ function headAfter({ config }: Topic, head: Head, change: Change): Head {
   if (isTruncation(change)) return head
   if (config.keyed === 'history') return { ...head, version: head.version + 1, exists: true }
   return { ...head, version: -1, exists: change.value !== null }
+}
+
+const recordsIn = (changes: readonly Change[]): number => changes.filter(change => !isTruncation(change)).length
+
+/** Where the records of an append will be, their messages counted in the batch. */
+function placesOf(append: Append, plans: Batch['plans']): Place[] {
+  const { plan, appends, at } = plans.find(({ appends }) => appends.includes(append))!
+  const before = appends.slice(0, appends.indexOf(append)).flatMap(({ changes }) => changes)
+  const first = recordsIn(before)
+  const places = plan.places.slice(first, first + recordsIn(append.changes))
+  return places.map(place => ({ ...place, message: at + place.message }))
 }
 
 interface TopicPlan {

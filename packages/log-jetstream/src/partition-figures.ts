@@ -73,18 +73,21 @@ const newest = ({ config: { name } }: Topic, message: StoredMessage): number | n
 
 /** The first offset of a partition whose message the stream took at or after a time, or the end. */
 export async function offsetAtTime(domain: Domain, topic: Topic, partition: number, time: number): Promise<number> {
-  const subject = partitionSubject(domain, topic, partition)
-  const end = await domain.lastSequence()
-  const topicEndOffset = await topicEnd(domain, topic)
+  const end = await topicEnd(domain, topic)
+  const sequence = await sequenceAtTime(domain, partitionSubject(domain, topic, partition), time)
+  return sequence === undefined ? end : offsetOf(sequence)
+}
+
+/** Of the first message on a subject that the stream took at or after a time. */
+export async function sequenceAtTime(domain: Domain, subject: string, time: number): Promise<number | undefined> {
   // The times of a stream's messages rise with their sequences.
   let low = 1
-  let high = end + 1
+  let high = (await domain.lastSequence()) + 1
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     const message = await nextMessage(domain, subject, middle)
     if (message === undefined || message.sequence >= high || message.time >= time) high = middle
     else low = message.sequence + 1
   }
-  const found = await nextMessage(domain, subject, low)
-  return found === undefined ? topicEndOffset : offsetOf(found.sequence)
+  return (await nextMessage(domain, subject, low))?.sequence
 }

@@ -75,6 +75,16 @@ export class Subjects {
     return `${this.#prefix}.record.${id}.${partition}.${tokenOf(key)}`
   }
 
+  /** What is known of a producer of a topic. */
+  producer(id: string, producerId: string): string {
+    return `${this.#prefix}.producer.${id}.${tokenOf(producerId)}`
+  }
+
+  /** The producers of a topic. */
+  producers(id: string): string {
+    return `${this.#prefix}.producer.${id}.*`
+  }
+
   space(space: string): string {
     return `${this.#prefix}.state.${tokenOf(space)}.*`
   }

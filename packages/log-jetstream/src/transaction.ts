@@ -10,7 +10,7 @@ import type {
   Transaction,
 } from '@aegis/log'
 import { partitionForKey } from '@aegis/log'
-import { checkedRecords, checkVersion, withOwnRecords } from '@aegis/log/driver'
+import { checkedRecords, checkProducer, checkVersion, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { type Change, isTruncation, type PlacedRecord, placed } from './append-plan.ts'
 import type { Domain } from './domain.ts'
@@ -19,10 +19,10 @@ import { checkExpectation } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
 import { type Append, OptimisticCommit, tooLarge } from './optimistic-commit.ts'
 import type { Positions } from './positions.ts'
+import { producerSubject } from './producer-appends.ts'
 import type { Publisher } from './publisher.ts'
 import { conflict, ReadSet } from './read-set.ts'
 import { keyOf } from './record-message.ts'
-import { refuseProducer } from './refused.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import type { Topic } from './topic.ts'
 import { sizeOf } from './topic-writer.ts'
@@ -82,11 +82,11 @@ export class JetStreamTransaction implements Transaction {
     const checked = checkedRecords(topic, records)
     this.#grow(checked.reduce((sum, record) => sum + sizeOf(record), 0))
     const { expected = 'any', producer } = options
-    refuseProducer(producer)
+    if (producer !== undefined) checkProducer(producer)
     const list = placed(topic, checked)
     checkExpectation(topic, list, expected)
     const receipt: { positions?: readonly RecordPosition[] } = {}
-    this.#change({ topic, changes: list, expected, receipt })
+    this.#change({ topic, changes: list, expected, receipt, ...(producer !== undefined && { producer }) })
     return {
       get positions() {
         if (receipt.positions !== undefined) return receipt.positions
@@ -227,6 +227,7 @@ export class JetStreamTransaction implements Transaction {
     }
     const names = [
       ...this.#own.keys(),
+      ...this.#appends.flatMap(append => producerSubject(this.#host.domain, append) ?? []),
       ...this.#positions.map(({ topic, position: { groupId, partition } }) =>
         this.#host.positions.subject(topic, groupId, partition),
       ),

@@ -6,6 +6,7 @@ export { checkFollowedKey } from './embedded/history/follow-key.ts'
 export { withOwnRecords } from './embedded/history/own-records.ts'
 export { checkHistoryOptions, withinBytes } from './embedded/history/read.ts'
 export { checkVersion } from './embedded/history/write.ts'
+export { checkProducer, decideProducerBatch, rememberedBatches } from './embedded/producers.ts'
 export { checkSame } from './embedded/topic-catalog.ts'
 export {
   alteredTopic,

@@ -5,7 +5,7 @@ import type { Stage } from './stage.ts'
 import type { TopicState } from './topic-state.ts'
 
 /** Appends of a producer whose positions are remembered, as many as Kafka's client may have in flight. */
-const remembered = 5
+export const rememberedBatches = 5
 /** A producer is not forgotten sooner after its last append, in milliseconds: one that is at work goes on where it was. */
 const idleTime = 7 * 86_400_000
 
@@ -121,19 +121,17 @@ function refusal(
 }
 
 /**
- * What a batch with a sequence number comes to, decided in the order of commits: where it is, if it is there already, or
- * `undefined` when it is to be appended.
+ * What a batch with a sequence number comes to, for what is `known` of its producer: what `find` gives of those that are there
+ * already, or `undefined` when it is to be appended.
+ * @throws AegisError `PRODUCER_FENCED`, `PRODUCER_SEQUENCE`, `PRODUCER_DUPLICATE`
  */
-export function decideBatch(
-  stage: Stage,
-  topic: TopicState,
+export function decideProducerBatch<Known, Found>(
+  name: string,
   batch: ProducerBatch,
-  records: number,
-): readonly RecordPosition[] | undefined {
-  const { id, name } = topic.config
+  known: { readonly epoch: number; readonly next: number; readonly batches: readonly Known[] } | undefined,
+  find: (batches: readonly Known[]) => Found | undefined,
+): Found | undefined {
   const { sequence, epoch = 0 } = batch
-  const stored = stage.get(producerKey(id, batch.id))
-  const known = stored === undefined ? undefined : decode(stored)
   if (known !== undefined && epoch < known.epoch) {
     throw refusal(
       'PRODUCER_FENCED',
@@ -149,11 +147,25 @@ export function decideBatch(
     const what = `sequence ${sequence} leaves a gap, ${current.next} comes next: append what is missing first`
     throw refusal('PRODUCER_SEQUENCE', name, batch, current, what)
   }
-  const repeated = current.batches.find(appended => appended.sequence === sequence)
-  const positions = repeated === undefined ? [] : decodeBatch(name, repeated)
-  if (positions.length === records) return positions
-  const what = `sequence ${sequence} is there already, but not as one of its last ${remembered} batches: go on at ${current.next}`
+  const found = find(current.batches)
+  if (found !== undefined) return found
+  const what = `sequence ${sequence} is there already, but not as one of its last ${rememberedBatches} batches: go on at ${current.next}`
   throw refusal('PRODUCER_DUPLICATE', name, batch, current, what)
+}
+
+/** Decided in the order of commits: where a batch is, if it is there already, or `undefined` when it is to be appended. */
+export function decideBatch(
+  stage: Stage,
+  { config: { id, name } }: TopicState,
+  batch: ProducerBatch,
+  records: number,
+): readonly RecordPosition[] | undefined {
+  const stored = stage.get(producerKey(id, batch.id))
+  return decideProducerBatch(name, batch, stored === undefined ? undefined : decode(stored), batches => {
+    const repeated = batches.find(({ sequence }) => sequence === batch.sequence)
+    const positions = repeated === undefined ? [] : decodeBatch(name, repeated)
+    return positions.length === records ? positions : undefined
+  })
 }
 
 /** Remembers a batch that was appended. */
@@ -168,7 +180,7 @@ export function noteBatch(
   const stored = stage.get(key)
   const known = stored === undefined ? undefined : decode(stored)
   const before = known?.epoch === epoch ? known.batches : []
-  const batches = [...before, encodeBatch(sequence, positions)].slice(-remembered)
+  const batches = [...before, encodeBatch(sequence, positions)].slice(-rememberedBatches)
   const producer: Producer = { epoch, next: sequence + positions.length, time: now, batches }
   stage.put(key, Buffer.from(JSON.stringify(producer)))
 }
