@@ -22,7 +22,7 @@ export class Intake implements Feed, Source, PageTaker {
   readonly #partitions = new Map<number, AssignedPartition>()
   readonly #delayed = new Delayed(delivery => this.redeliver(delivery, 0))
   readonly #committer: Committer | undefined
-  readonly #ready = new ReadyPartitions()
+  readonly #ready: ReadyPartitions
   #demanded = false
   readonly #progress: Progress
   readonly #offsets: GroupOffsets
@@ -40,6 +40,7 @@ export class Intake implements Feed, Source, PageTaker {
     this.#log = log
     this.topic = topic
     this.#settings = settings
+    this.#ready = new ReadyPartitions(settings.maxPollRecords)
     this.#taker = taker
     this.#progress = new Progress(log, topic, status => taker.report(status))
     const { groupId } = settings
