@@ -25,6 +25,43 @@ describe('a time to live', () => {
     expect(await g.payloads('t')).toEqual(['kept', 'long'])
   })
 
+  for (const mode of ['partitioned', 'shared'] as const) {
+    it(`ends also while the message waits to be tried again (${mode})`, async () => {
+      await using g = await given()
+      await g.pubsub.createTopic('t')
+      const options = { groupId: 'g', from: 'earliest', mode } as const
+      await g.pubsub.publishMany('t', [{ payload: 'soon old', ttl: '30m' }, { payload: 'kept' }])
+      const seen: unknown[] = []
+      for await (const message of await g.pubsub.subscribe('t', options)) {
+        if (message.payload === 'kept') message.ack()
+        else message.nack({ delay: '1h' })
+        if (seen.push(message.payload) === 2) break
+      }
+      g.clock.pass(2 * 3_600_000)
+      const again = await g.pubsub.subscribe('t', options)
+      await g.pubsub.publish('t', { payload: 'new' })
+      for await (const message of again) {
+        expect(message.payload).toBe('new')
+        message.ack()
+        break
+      }
+      expect(await g.log.lag('g', 't')).toEqual([{ partition: 0, lag: 0 }])
+    })
+  }
+
+  itEmbedded('gives its bytes back with the retention of the topic', async () => {
+    await using g = await given()
+    await g.pubsub.createTopic('t', { retention: '1h' })
+    await g.pubsub.publish('t', { payload: 'x'.repeat(1000), ttl: '1m' })
+    const bytes = async () => (await g.log.describeTopic('t')).partitionDetails[0]!.bytes
+    g.clock.pass(120_000)
+    await g.log.runMaintenance()
+    expect(await bytes()).toBeGreaterThan(1000)
+    g.clock.pass(3_600_000)
+    await g.log.runMaintenance()
+    expect(await bytes()).toBe(0)
+  })
+
   it('does not take a dead letter away from those who look into it', async () => {
     await using g = await given()
     await g.pubsub.createTopic('t')

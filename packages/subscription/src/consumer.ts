@@ -58,16 +58,16 @@ export class Consumer<Item> implements Settling {
     delivery.settle()
   }
 
-  refuse(delivery: Delivery, { delay, reason = 'refused' }: NackOptions): void {
+  refuse(delivery: Delivery, { delay, reason = 'refused', retry = true }: NackOptions): void {
     if (this.settings.delivery === 'at-most-once' || delivery.refused || !delivery.open) return
     const asked = delay === undefined ? undefined : duration('delay', delay)
     if (delivery.inRun) {
-      delivery.refusal = { reason, ...(asked !== undefined && { delay: asked }) }
+      delivery.refusal = { reason, retry, ...(asked !== undefined && { delay: asked }) }
       return
     }
     delivery.refused = true
     delivery.tell(reason)
-    const wait = this.failed(delivery, reason, { delay: asked })
+    const wait = this.failed(delivery, reason, { delay: asked, retry })
     if (wait !== undefined) delivery.partition.source.redeliver(delivery, wait)
   }
 
@@ -88,15 +88,19 @@ export class Consumer<Item> implements Settling {
   /**
    * How long to wait until the next attempt, in milliseconds; `undefined` when it is not made here: it is dead, or in the
    * retry queue. `delay` was asked for; without it the message is put aside only if it is not `ordered`, for then those
-   * behind it have to wait as well.
+   * behind it have to wait as well. Without `retry` this was the last.
    */
   failed(
     delivery: Delivery,
     reason: unknown,
-    { delay, ordered = false }: { readonly delay?: number | undefined; readonly ordered?: boolean } = {},
+    {
+      delay,
+      ordered = false,
+      retry = true,
+    }: { readonly delay?: number | undefined; readonly ordered?: boolean; readonly retry?: boolean | undefined } = {},
   ): number | undefined {
     const { partition, slot, attempts } = delivery
-    if (attempts >= this.settings.maxAttempts || this.settings.delivery === 'at-most-once') {
+    if (!retry || attempts >= this.settings.maxAttempts || this.settings.delivery === 'at-most-once') {
       this.#exhausted(delivery, reason)
       return undefined
     }
@@ -118,8 +122,12 @@ export class Consumer<Item> implements Settling {
   }
 
   /** As `failed`, when the handler of `run` has said so with `nack()`. */
-  failedBy(delivery: Delivery, { reason, delay }: NackOptions, ordered: boolean): number | undefined {
-    return this.failed(delivery, reason, { ordered, ...(delay !== undefined && { delay: duration('delay', delay) }) })
+  failedBy(delivery: Delivery, { reason, delay, retry }: NackOptions, ordered: boolean): number | undefined {
+    return this.failed(delivery, reason, {
+      ordered,
+      retry,
+      ...(delay !== undefined && { delay: duration('delay', delay) }),
+    })
   }
 
   /** Resolves when everything on its way to the dead letters or the retry queue is durable. */

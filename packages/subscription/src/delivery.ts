@@ -7,6 +7,8 @@ export interface NackOptions {
   delay?: number | string
   /** Why; kept with the dead letter if this was the last attempt. */
   reason?: string
+  /** `false`: trying again would not help; it goes to the dead letters at once. Default true, until `maxAttempts`. */
+  retry?: boolean
 }
 
 /** What a decoder gets beside the record, to be passed on to the user. */

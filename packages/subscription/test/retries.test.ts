@@ -189,3 +189,33 @@ describe('nack() in the handler of run', () => {
     })
   }
 })
+
+describe('nack({ retry: false })', () => {
+  for (const options of [{}, { delivery: 'exactly-once' }, { mode: 'shared' }] as const) {
+    it(`puts what trying again would not help to the dead letters at once (${JSON.stringify(options)})`, async () => {
+      await using log = await openLog({ memory: true })
+      await log.createTopic('t')
+      await publish(log, 'invalid', 'good')
+      const subscription = await subscribe(log, { ...earliest, ...options })
+      const running = subscription.run(({ text, nack }) => {
+        if (text === 'invalid') nack({ retry: false, reason: 'no such customer', delay: '1h' })
+      })
+      await expect.poll(async () => (await log.lag('g', 't'))[0]?.lag, { timeout: 10_000 }).toBe(0)
+      await subscription.close()
+      await running
+      expect(await deadLetters(log)).toMatchObject([
+        { value: 'invalid', 'dead-letter-reason': 'no such customer', 'dead-letter-attempts': '1' },
+      ])
+    })
+  }
+
+  it('does so in a loop', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'invalid', 'good')
+    const act = (item: { text: string; ack(): void; nack(options?: { retry?: boolean }): void }): void =>
+      item.text === 'good' ? item.ack() : item.nack({ retry: false })
+    expect(await take(await subscribe(log, earliest), 2, act)).toEqual(['invalid', 'good'])
+    expect(await everything(log, 't.dead')).toEqual(['invalid'])
+  })
+})

@@ -114,7 +114,7 @@ function check(killed: MemberProcess, other: MemberProcess): void {
   expect(new Set([...killed.taken, ...other.taken].map(({ text }) => text)).size).toBe(total)
 }
 
-it('a process that is killed in shared mode gives what it had to the next when its lease has lapsed, and that alone', async () => {
+it('a process that is killed in shared mode (BullMQ#652: its jobs stay active) gives what it had to the next when its lease has lapsed, and that alone', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'subscription-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   {
