@@ -51,6 +51,7 @@ export class BatchSource {
 /** The headers that begin at `start`. */
 export function readHeaders(source: BatchSource, start: number): readonly Header[] {
   const { bytes } = source
+  if (bytes[start] === 0) return noHeaders
   let at = start
   const next = (): number => {
     let byte = bytes[at++]!
@@ -61,9 +62,7 @@ export function readHeaders(source: BatchSource, start: number): readonly Header
     }
     return (bits >>> 1) ^ -(bits & 1)
   }
-  const count = next()
-  if (count === 0) return noHeaders
-  return Array.from({ length: count }, () => {
+  return Array.from({ length: next() }, () => {
     const keyLength = next()
     const key = bytes.toString('utf8', at, (at += keyLength))
     const length = next()

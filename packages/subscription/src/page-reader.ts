@@ -68,6 +68,7 @@ export class PageReader {
   /** Reads until another follower takes its place. Never rejects. */
   async #read(follower: Follower): Promise<void> {
     const replaced = (): boolean => this.#closed || this.#follower !== follower
+    let ahead: ReturnType<Follower['next']> | undefined
     try {
       for (;;) {
         while (!this.#taker.hasRoom() && !replaced()) {
@@ -76,7 +77,7 @@ export class PageReader {
           })
         }
         if (replaced()) return
-        const page = await follower.next()
+        const page = await (ahead ?? follower.next())
         if (replaced()) return
         if (page === undefined) {
           // It ends because the log is closed, or its topic is gone, which may be there again as another.
@@ -84,6 +85,10 @@ export class PageReader {
           this.#taker.gone()
           return
         }
+        // Read while this one is handled: handlers that do not wait leave no moment for it to begin. What it fails with is
+        // told when its turn comes.
+        ahead = follower.next()
+        ahead.catch(() => undefined)
         await this.#prepare?.(page.records)
         if (replaced()) return
         await this.#taker.receive(page)

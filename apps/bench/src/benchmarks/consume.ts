@@ -1,4 +1,4 @@
-import { openLog } from '@aegis/log'
+import { decodePayload, type LogRecord, openLog } from '@aegis/log'
 import { type Message, PubSub } from '@aegis/pubsub'
 import type { Handler } from '@aegis/subscription'
 import type { Benchmark } from '../benchmark.ts'
@@ -7,7 +7,7 @@ import { measure, row } from '../measure.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-/** Messages from storage against JSON.parse; groups by delivery. */
+/** Messages from storage against JSON.parse, layer by layer: what each adds; groups by delivery. */
 export const benchmark: Benchmark = {
   async run({ folder, size }) {
     const dataDir = await folder()
@@ -31,7 +31,26 @@ export const benchmark: Benchmark = {
       for (let n = 0; n < total; n++) sum += JSON.parse((stored[n % 1000] ?? stored[0]!).toString('utf8')).amount
       return sum
     })
-    const read = await measure(total, async () => {
+    const reading = (each: (record: LogRecord) => void) =>
+      measure(total, async () => {
+        for (let from = 0; from < total; ) {
+          const { records, nextOffset } = await log.read('orders', 0, { from, maxRecords: 1000 })
+          for (const record of records) each(record)
+          from = nextOffset
+        }
+      })
+    const read = await reading(() => undefined)
+    const decoded = await reading(record => decodePayload('json', record))
+    const handled = await measure(total, async () => {
+      let [seen, sum] = [0, 0]
+      const subscription = await pubsub.subscribe('orders', { from: 'earliest', maxPollRecords: 1000 })
+      await subscription.run(({ payload }) => {
+        sum += payload.amount
+        if (++seen === total) void subscription.close()
+      })
+      return sum
+    })
+    const iterated = await measure(total, async () => {
       let [seen, sum] = [0, 0]
       for await (const { payload } of await pubsub.subscribe('orders', { from: 'earliest', maxPollRecords: 1000 })) {
         sum += payload.amount
@@ -80,8 +99,18 @@ export const benchmark: Benchmark = {
     const atLeastOnce = await group('at-least-once')
     const exactlyOnce = await group('exactly-once')
     return [
-      row('consume JSON from storage, without a group', 'messages', read, 'bare JSON.parse', bare, 0.8),
-      row('a group that acknowledges each message', 'messages', each, 'without a group', read),
+      row('read records from storage', 'messages', read, 'bare JSON.parse', bare),
+      row('read and decode them', 'messages', decoded, 'bare JSON.parse', bare),
+      row(
+        'consume JSON from storage, without a group: run(handler)',
+        'messages',
+        handled,
+        'bare JSON.parse',
+        bare,
+        0.8,
+      ),
+      row('consume JSON from storage, without a group: for await', 'messages', iterated, 'bare JSON.parse', bare, 0.8),
+      row('a group that acknowledges each message', 'messages', each, 'for await without a group', iterated),
       row('the same, 1,000 at once and durably', 'messages', batch, 'each message', each),
       row('a group with one output a message, at least once', 'messages', atLeastOnce, 'bare JSON.parse', bare),
       row('the same exactly once', 'messages', exactlyOnce, 'at least once', atLeastOnce, 0.5),
