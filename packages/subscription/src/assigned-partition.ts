@@ -28,6 +28,8 @@ export class AssignedPartition {
   /** Whether there is something to acknowledge: in a group, unless its position is committed ahead. */
   readonly tracked: boolean
   readonly window: PartitionWindow
+  /** Where to fetch on. */
+  next: number
   readonly ready = new ReadyQueue()
   /** Counted as delivered before they are handed over, and not handed over yet. */
   readonly counted = new Set<Delivery>()
@@ -45,6 +47,7 @@ export class AssignedPartition {
     this.partition = partition
     this.tracked = tracked
     this.window = new PartitionWindow(position, tracked)
+    this.next = position.offset
   }
 
   /** Counts deliveries that are about to happen. */

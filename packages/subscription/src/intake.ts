@@ -229,7 +229,7 @@ export class Intake implements Feed, Source, PageTaker {
   receive(page: Page): Promise<void> {
     // A partition that was added to the topic, of which nobody can have read anything.
     const partition = this.#partitions.get(page.partition) ?? this.#add(page.partition, { offset: 0, metadata: '' })
-    partition.window.next = page.nextOffset
+    partition.next = page.nextOffset
     // One after the other, also when another reader has taken the place of the one that has read it.
     const received = this.#receiving.then(() => this.#receive(partition, page))
     this.#receiving = received.catch(() => undefined)
@@ -238,6 +238,8 @@ export class Intake implements Feed, Source, PageTaker {
 
   async #receive(partition: AssignedPartition, { records, nextOffset, bytes }: Page): Promise<void> {
     const { window } = partition
+    // In the turn in which the records are added: a commit in between would take them for acknowledged.
+    window.next = nextOffset
     if (records.length === 0) {
       window.pass()
       this.touched(partition)
@@ -374,7 +376,7 @@ export class Intake implements Feed, Source, PageTaker {
     const active = [...this.#partitions.values()].filter(({ full, paused }) => !full && !paused)
     const { key, maxPollRecords, maxPollBytes } = this.#settings
     this.#reader.follow({
-      positions: new Map(active.map(({ partition, window }) => [partition, window.next])),
+      positions: new Map(active.map(({ partition, next }) => [partition, next])),
       ...(key && { key }),
       // In a group they come by assignment.
       addedPartitions: !this.grouped,

@@ -1,5 +1,12 @@
 import type { CommittedPosition } from '@aegis/log'
-import { type DeliveredRun, type DueRun, keptPosition, maxMetadataBytes, parseKept } from './kept-position.ts'
+import {
+  type DeliveredRun,
+  type DueRun,
+  type KeptRuns,
+  keptPosition,
+  maxMetadataBytes,
+  parseKept,
+} from './kept-position.ts'
 
 /** The number of deliveries of a record, or this when it is acknowledged. */
 const acknowledged = -1
@@ -16,7 +23,7 @@ const bytesOfBorder = 16
  * the offset of the first record that is not acknowledged, and the runs after it.
  */
 export class PartitionWindow {
-  /** Where to fetch on. */
+  /** The offset after all that was added, and what was passed over. */
   next: number
   /** Rises with everything that a commit would store. */
   changes = 0
@@ -159,7 +166,8 @@ export class PartitionWindow {
     const [deliveries, due] = this.#asExpected()
     let head = this.#head
     while (deliveries[head] === acknowledged) head++
-    if (head >= count) return { offset: this.next, metadata: '' }
+    const rest = this.#notFetched()
+    if (head >= count) return keptPosition(this.next, rest)
     const offset = this.#offsets[head]!
     const runs: DeliveredRun[] = []
     const dueRuns: DueRun[] = []
@@ -168,17 +176,29 @@ export class PartitionWindow {
       const last = this.#offsets[index]!
       const end = index + 1 === count
       // Of those at the end that were never delivered there is nothing to say.
-      if (end ? deliveries[index] !== 0 : deliveries[index + 1] !== deliveries[index]) {
+      const said = rest.runs.length > 0 || deliveries[index] !== 0
+      if (end ? said : deliveries[index + 1] !== deliveries[index]) {
         runs.push({ last, deliveries: deliveries[index]! })
       }
       if (!end && due[index + 1] === due[index]) continue
       if (due[index] !== 0) dueRuns.push({ first, last, at: due[index]! })
       first = this.#offsets[index + 1] ?? last
     }
-    const position = keptPosition(offset, { runs, due: dueRuns })
+    const position = keptPosition(offset, { runs: [...runs, ...rest.runs], due: [...dueRuns, ...rest.due] })
     const borders = this.#borders + this.#dueBorders
     if (borders > 100) this.#bytesOfBorder = Math.max(bytesOfBorder, Math.ceil(position.metadata.length / borders))
     return position
+  }
+
+  /** What was kept of records that were not fetched again yet. */
+  #notFetched(): KeptRuns {
+    const { next } = this
+    return {
+      runs: this.#restored.slice(this.#restoredAt).filter(({ last }) => last >= next),
+      due: this.#restoredDue
+        .slice(this.#restoredDueAt)
+        .flatMap(({ first, last, at }) => (last < next ? [] : { first: Math.max(first, next), last, at })),
+    }
   }
 
   /** Deliveries and times with what commits on their way acknowledge. */

@@ -48,9 +48,9 @@ export class Progress {
   }
 
   #reached(partitions: ReadonlyMap<number, AssignedPartition>): boolean {
-    for (const { partition, window } of partitions.values()) {
+    for (const { partition, next } of partitions.values()) {
       const end = this.#ends[partition]
-      if (end !== undefined && Math.max(window.next, end.startOffset) < end.endOffset) return false
+      if (end !== undefined && Math.max(next, end.startOffset) < end.endOffset) return false
     }
     return true
   }

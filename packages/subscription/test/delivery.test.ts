@@ -22,6 +22,34 @@ describe('a group', () => {
     await rm(dataDir, { recursive: true })
   })
 
+  it('knows what was acknowledged and tried beyond its position, also when a member in between has not fetched so far', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, ...'abcdefghij')
+    const options = { groupId: 'g', from: 'earliest', maxAttempts: 9, backoff: 0 } as const
+    // All but three are acknowledged; of those one was tried once, and two are given back twice.
+    const tries = new Map<string, number>()
+    const first = await subscribe(log, options)
+    await take(first, 12, ({ text, ack, nack }) => {
+      tries.set(text, (tries.get(text) ?? 0) + 1)
+      if (text === 'h' || text === 'i') nack()
+      else if (text !== 'b') ack()
+    })
+    expect([tries.get('b'), tries.get('h'), tries.get('i')]).toEqual([1, 2, 2])
+    const between = await subscribe(log, { ...options, maxPollRecords: 1 })
+    expect(await take(between, 1, item => item.ack())).toEqual(['b'])
+    const last: [string, number][] = []
+    await take(await subscribe(log, options), 2, ({ text, attempts, ack }) => {
+      last.push([text, attempts])
+      ack()
+    })
+    expect(last).toEqual([
+      ['h', 3],
+      ['i', 3],
+    ])
+    expect(await (await subscribe(log, options)).lag()).toEqual([{ topic: 't', partition: 0, lag: 0 }])
+  })
+
   it('shares the partitions among its members', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 4 })
