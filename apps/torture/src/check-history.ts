@@ -1,4 +1,5 @@
 import { cycleAnomalies } from './anomalies/cycles.ts'
+import { deliveryAnomalies } from './anomalies/deliveries.ts'
 import { keyAnomalies } from './anomalies/keys.ts'
 import { orderAnomalies } from './anomalies/order.ts'
 import { positionAnomalies } from './anomalies/positions.ts'
@@ -20,6 +21,7 @@ export function checkHistory(history: History): Anomaly[] {
     cycleAnomalies,
     rowAnomalies,
     truncationAnomalies,
+    deliveryAnomalies,
   ].flatMap(anomalies => [...anomalies(history)])
 }
 

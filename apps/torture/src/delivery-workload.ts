@@ -70,6 +70,7 @@ export const takeJobs =
   (host: Host, group: Group): Step =>
   async (process, random) => {
     const subscription = await subscribeTo(host, group, { maxPollRecords: 1 + random.below(30) })
+    if (host.signal.aborted) return
     const member = new Member(host, group, process, subscription)
     let left = 5 + random.below(60)
     // Leaving the loop closes the subscription.
@@ -169,6 +170,7 @@ export const workOnce =
   async (process, random) => {
     const group = 'exactly-once'
     const subscription = await subscribeTo(host, group, { maxPollRecords: 1 + random.below(30) })
+    if (host.signal.aborted) return
     let left = 5 + random.below(60)
     await subscription.run(
       ({ value, attempts, begun }, tx) => {

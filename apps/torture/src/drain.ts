@@ -45,6 +45,8 @@ async function takeAll(host: Host, group: Group): Promise<void> {
     return
   }
   const subscription = await subscribeTo(host, group)
+  // There was nothing left.
+  if (host.signal.aborted) return
   const member = new Member(host, group, process, subscription)
   for await (const job of subscription) {
     await member.take(job)

@@ -2,10 +2,12 @@ import { openLog } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { FaultyDisk } from '@aegis/storage/testing'
 import { checkHistory } from './check-history.ts'
+import { drain } from './drain.ts'
 import { noState, readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
 import { Recorder } from './recorder.ts'
 import { storedAnomalies } from './stored-anomalies.ts'
+import { groups } from './topics.ts'
 import type { TortureResult } from './torture.ts'
 import { runWorkload } from './workload.ts'
 
@@ -47,11 +49,14 @@ export async function faultTorture(options: FaultTortureOptions): Promise<Tortur
     onRound?.(round)
   }
   await using log = await openLog({ storage: await disk.open() })
-  const operations = recorder.operations()
   const stored = await storedAnomalies(log)
   // What does not fit together cannot be read to its end.
-  const final = stored.length > 0 ? noState : await readFinalState(log)
-  const anomalies = stored.length > 0 ? [...missing, ...stored] : [...missing, ...checkHistory({ operations, final })]
+  const readable = stored.length === 0 && missing.length === 0
+  const undelivered = readable ? await drain(log, line => recorder.add('final', line)) : []
+  const final = readable ? await readFinalState(log, undelivered.length > 0 ? [] : groups) : noState
+  const operations = recorder.operations()
+  const found = readable ? checkHistory({ operations, final }) : stored
+  const anomalies = [...missing, ...undelivered, ...found]
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(operation => operation.outcome === 'ok').length
   return { seed, kills: rounds, operations: operations.length, acknowledged, records, bytesCut: 0, anomalies }

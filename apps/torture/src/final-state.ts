@@ -1,6 +1,6 @@
 import type { Log } from '@aegis/log'
 import { type FinalState, keyName, type Position, partitionName } from './history.ts'
-import { groupId, keys, partitions, text, topics } from './topics.ts'
+import { type Group, groupId, keys, partitions, text, topics } from './topics.ts'
 
 export const noState: FinalState = {
   records: new Map(),
@@ -8,15 +8,20 @@ export const noState: FinalState = {
   positions: [],
   rows: new Map(),
   streams: new Map(),
+  dead: new Map(),
+  drained: [],
 }
 
-/** Reads everything that is in the log, record by record. */
-export async function readFinalState(log: Log): Promise<FinalState> {
+const deadLetters = `${topics.jobs}.dead`
+
+/** Reads everything that is in the log, record by record. `drained`: the groups that have taken all there was. */
+export async function readFinalState(log: Log, drained: readonly Group[] = []): Promise<FinalState> {
   const records: FinalState['records'] = new Map()
   const found = new Map(records)
   const topicsThere = await log.listTopics()
   const histories = new Map<string, string[]>()
   const positions: Position[] = []
+  const dead = new Map<string, Set<string>>()
   // A power cut may have taken everything that was not synced.
   if (topicsThere.length === 0) return noState
   for (const { name, partitions: count } of topicsThere) {
@@ -24,10 +29,16 @@ export async function readFinalState(log: Log): Promise<FinalState> {
       const list: { offset: number; value: string }[] = []
       for (let from = 0; from < (await log.endOffset(name)); ) {
         const page = await log.read(name, partition, { from, maxRecords: 1000 })
-        for (const { offset, value } of page.records) list.push({ offset, value: text(value) })
+        for (const { offset, value, headers } of page.records) {
+          list.push({ offset, value: text(value) })
+          if (name !== deadLetters) continue
+          const group = text(headers.find(({ key }) => key === 'dead-letter-group')?.value ?? null)
+          dead.set(group, (dead.get(group) ?? new Set()).add(text(value)))
+        }
         from = page.nextOffset
       }
-      if (name !== topics.keyed && name !== topics.streams) found.set(partitionName(name, partition), list)
+      if (name !== topics.keyed && name !== topics.streams && name !== deadLetters)
+        found.set(partitionName(name, partition), list)
     }
   }
   for (const key of keys) {
@@ -56,5 +67,5 @@ export async function readFinalState(log: Log): Promise<FinalState> {
       left.map(({ version, value }) => ({ version, value: text(value) })),
     )
   }
-  return { records: found, histories, positions, rows, streams }
+  return { records: found, histories, positions, rows, streams, dead, drained }
 }

@@ -64,6 +64,24 @@ export interface StreamRead {
   readonly versions: readonly number[]
 }
 
+/** A message that was handed over to a member of a group of subscriptions. Times are milliseconds since the epoch. */
+export interface Handed {
+  readonly group: string
+  readonly value: string
+  /** Which delivery it is, 1 for the first. */
+  readonly attempts: number
+  /** Not after it was handed over, so that its lease, if it has one, goes on for half of its length from then on at least. */
+  readonly begun: number
+  /** Not before it was handed over. */
+  readonly seen: number
+}
+
+/** Messages of a group of which something was said. */
+export interface Settled {
+  readonly group: string
+  readonly value: string
+}
+
 /**
  * One transaction, or one single operation. `start` and `end` are places in the order of the whole history.
  * The outcome is `'unknown'` when the process died, or the storage failed, before it was told.
@@ -86,6 +104,34 @@ export interface Operation {
   readonly appended: readonly KeyWritten[]
   readonly truncated: readonly Truncation[]
   readonly streamReads: readonly StreamRead[]
+  readonly handed: readonly Handed[]
+  /** Acknowledged: from the beginning of the operation on nobody is to have them again, unless the process dies. */
+  readonly acknowledged: readonly Settled[]
+  /** Given back to be delivered again. */
+  readonly refused: readonly Settled[]
+  /** Groups that the process leaves: what it has not acknowledged is delivered to others. */
+  readonly left: readonly string[]
+  /** Acknowledged before, and durable when the operation has ended well. */
+  readonly committedAcknowledgements: readonly Settled[]
+}
+
+/** An operation that does nothing yet. */
+export const noActions = {
+  sent: [],
+  polled: [],
+  keyReads: [],
+  keysWritten: [],
+  committed: [],
+  committedReads: [],
+  rowReads: [],
+  appended: [],
+  truncated: [],
+  streamReads: [],
+  handed: [],
+  acknowledged: [],
+  refused: [],
+  left: [],
+  committedAcknowledgements: [],
 }
 
 /** What is there when all is over: read after a clean reopening. */
@@ -99,6 +145,10 @@ export interface FinalState {
   readonly rows: ReadonlyMap<string, number>
   /** What is left of each truncated history by `topic/key`. */
   readonly streams: ReadonlyMap<string, readonly { readonly version: number; readonly value: string }[]>
+  /** The values of the dead letters by group. */
+  readonly dead: ReadonlyMap<string, ReadonlySet<string>>
+  /** Groups that have nothing left to be handed over. */
+  readonly drained: readonly string[]
 }
 
 export interface History {
@@ -133,6 +183,16 @@ export type AnomalyName =
   | 'position-regression'
   | 'position-overrun'
   | 'position-lost'
+  /** Handed over while somebody else had it, or, where nothing is to come twice, a second time. */
+  | 'double-delivery'
+  /** Handed over after its acknowledgement was durable. */
+  | 'acknowledgement-lost'
+  /** A group is through, and nobody of it has acknowledged the message. */
+  | 'message-lost'
+  /** A group does not come to the end of what there is. */
+  | 'undelivered'
+  /** A later delivery has not counted the ones before. */
+  | 'attempts-regression'
   | 'G0'
   | 'G1c'
   | 'G-single'

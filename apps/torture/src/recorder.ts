@@ -1,4 +1,4 @@
-import type { Operation } from './history.ts'
+import { noActions, type Operation } from './history.ts'
 
 /** What an operation does, as far as it is known. */
 export type Actions = Partial<Omit<Operation, 'process' | 'start' | 'end' | 'outcome'>>
@@ -13,19 +13,6 @@ export type Line =
       /** Why it was refused, or is not known. */
       readonly reason?: string
     }
-
-const nothing = {
-  sent: [],
-  polled: [],
-  keyReads: [],
-  keysWritten: [],
-  committed: [],
-  committedReads: [],
-  rowReads: [],
-  appended: [],
-  truncated: [],
-  streamReads: [],
-}
 
 /**
  * Makes operations of lines. What began and never ended has an unknown outcome; what is known at the end
@@ -42,7 +29,7 @@ export class Recorder {
     if ('begin' in line) {
       const { begin, process, actions } = line
       const operation = {
-        ...nothing,
+        ...noActions,
         ...actions,
         process,
         start: at,

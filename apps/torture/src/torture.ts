@@ -5,12 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { openLog } from '@aegis/log'
 import type { Durability } from '@aegis/storage'
 import { checkHistory, checkPrefix } from './check-history.ts'
+import { drain } from './drain.ts'
 import { noState, readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
 import type { PowerCut } from './power-cut.ts'
 import { Random } from './random.ts'
 import { Recorder } from './recorder.ts'
 import { storedAnomalies } from './stored-anomalies.ts'
+import { groups } from './topics.ts'
 
 export interface TortureOptions {
   readonly dataDir: string
@@ -54,12 +56,15 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   await using log = await openLog({ dataDir })
   const stored = await storedAnomalies(log)
   // What does not fit together cannot be read to its end.
-  const final = stored.length > 0 ? noState : await readFinalState(log)
+  const losesTheNewest = powerCut !== undefined && durability === 'buffered'
+  const readable = stored.length === 0
+  const undelivered = readable && !losesTheNewest ? await drain(log, line => recorder.add('final', line)) : []
+  const drained = losesTheNewest || undelivered.length > 0 ? [] : groups
+  const final = readable ? await readFinalState(log, drained) : noState
   const operations = recorder.operations()
   const history = { operations, final }
-  const losesTheNewest = powerCut !== undefined && durability === 'buffered'
   const check = () => (losesTheNewest ? checkPrefix(history, process => process.split('.')[0]!) : checkHistory(history))
-  const anomalies = stored.length > 0 ? stored : check()
+  const anomalies = readable ? [...undelivered, ...check()] : stored
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(({ outcome }) => outcome === 'ok').length
   return { seed, kills, operations: operations.length, acknowledged, records, bytesCut, anomalies }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Follower, GroupMember, Log, OutgoingRecord, RecordPosition } from '@aegis/log'
-import { AegisError } from '@aegis/storage'
+import { sendJobs, takeJobs, workOnce } from './delivery-workload.ts'
 import type { Polled } from './history.ts'
 import { readRows, truncateStreams, writeRows } from './keyed-workload.ts'
 import { Random } from './random.ts'
-import type { Actions, Line } from './recorder.ts'
+import type { Line } from './recorder.ts'
+import { Report } from './report.ts'
 import { bytes, groupId, keys, partitions, text, topics } from './topics.ts'
 
 export interface WorkloadOptions {
@@ -19,12 +21,9 @@ export interface WorkloadOptions {
 /** Milliseconds: whoever is killed is to be replaced soon. */
 const sessionTimeout = 2_000
 
-/** Failures that say for certain that nothing was done. */
-const refusals = ['VERSION_CONFLICT', 'TRANSACTION_CONFLICT', 'GENERATION_FENCED', 'TRANSACTION_TOO_OLD']
-
 /**
- * Runs producers, transactions, version checks, a reader, the members of a group, and what compacts and truncates, on a
- * log until the signal or a failure.
+ * Runs producers, transactions, version checks, a reader, the members of a group, what compacts and truncates, and
+ * subscriptions of every kind, on a log until the signal or a failure.
  */
 export async function runWorkload(log: Log, options: WorkloadOptions): Promise<void> {
   await log.createTopic(topics.plain, { partitions })
@@ -33,6 +32,8 @@ export async function runWorkload(log: Log, options: WorkloadOptions): Promise<v
   const { compaction, truncation } = log.capabilities
   if (compaction) await log.createTopic(topics.rows, { keyed: 'latest', cleanup: 'compact', partitions: 2 })
   if (truncation) await log.createTopic(topics.streams, { keyed: 'history' })
+  await log.createTopic(topics.jobs, { partitions: 3 })
+  await log.createTopic(topics.outputs)
   const workload = new Workload(log, options)
   await workload.run()
 }
@@ -41,17 +42,19 @@ class Workload {
   readonly #log: Log
   readonly #options: WorkloadOptions
   readonly #stop = new AbortController()
-  #operations = 0
-  #values = 0
+  readonly #report: Report
   readonly #sequences = new Map<string, number>()
 
   constructor(log: Log, options: WorkloadOptions) {
     this.#log = log
     this.#options = options
+    this.#report = new Report(options.emit)
   }
 
   async run(): Promise<void> {
     const { signal, name, seed } = this.#options
+    // All loops listen to it.
+    setMaxListeners(0, this.#stop.signal)
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
     if (signal.aborted) this.#stop.abort()
     const random = new Random(seed)
@@ -60,7 +63,7 @@ class Workload {
       while (!this.#stop.signal.aborted) await step(`${name}.${process}`, own)
     }
     const { compaction, truncation } = this.#log.capabilities
-    const host = { log: this.#log, signal: this.#stop.signal, value: this.#value, operation: this.#operation }
+    const host = { log: this.#log, signal: this.#stop.signal, report: this.#report }
     const loops = [
       ...['producer1', 'producer2', 'producer3'].map(process => loop(process, this.#produce)),
       ...['transaction1', 'transaction2', 'transaction3'].map(process => loop(process, this.#transact)),
@@ -71,6 +74,11 @@ class Workload {
       ...(compaction ? ['row1', 'row2'] : []).map(process => loop(process, writeRows(host))),
       ...(compaction ? [loop('rowReader', readRows(host))] : []),
       ...(truncation ? ['stream1', 'stream2'] : []).map(process => loop(process, truncateStreams(host))),
+      loop('jobs', sendJobs(host)),
+      ...['queue1', 'queue2', 'queue3'].map(process => loop(process, takeJobs(host, 'shared'))),
+      ...['least1', 'least2'].map(process => loop(process, takeJobs(host, 'at-least-once'))),
+      loop('most', takeJobs(host, 'at-most-once')),
+      ...['exact1', 'exact2'].map(process => loop(process, workOnce(host))),
     ]
     // The first failure ends all; none of them is left running behind.
     const results = await Promise.allSettled(loops.map(running => running.catch(error => this.#fail(error))))
@@ -82,28 +90,11 @@ class Workload {
     throw error
   }
 
-  #value = (process: string): string => `${process}.${++this.#values}`
-
-  #operation = async (process: string, begin: Actions, work: () => Promise<Actions>): Promise<boolean> => {
-    const id = ++this.#operations
-    const { emit } = this.#options
-    emit({ begin: id, process, actions: begin })
-    try {
-      emit({ end: id, outcome: 'ok', actions: await work() })
-      return true
-    } catch (error) {
-      const refused = refusals.some(code => AegisError.is(error, code))
-      emit({ end: id, outcome: refused ? 'failed' : 'unknown', actions: {}, reason: String(error) })
-      if (!refused) throw error
-      return false
-    }
-  }
-
   #produce = async (process: string, random: Random): Promise<void> => {
-    const values = Array.from({ length: 1 + random.below(5) }, () => this.#value(process))
+    const values = Array.from({ length: 1 + random.below(5) }, () => this.#report.value(process))
     const sent = values.map(value => ({ topic: topics.plain, value }))
     const records = values.map(value => ({ key: bytes(random.of(keys)), value: bytes(value) }))
-    await this.#operation(process, { sent }, async () => {
+    await this.#report.operation(process, { sent }, async () => {
       const positions = await this.#appendAsProducer(process, records, random.below(4) === 0)
       return {
         sent: sent.map((record, at) => ({
@@ -137,10 +128,10 @@ class Workload {
 
   #transact = async (process: string, random: Random): Promise<void> => {
     const [first, second] = [random.of(keys), random.of(keys)]
-    const value = this.#value(process)
-    const sent = [{ topic: topics.plain, value: this.#value(process) }]
+    const value = this.#report.value(process)
+    const sent = [{ topic: topics.plain, value: this.#report.value(process) }]
     const written = [{ topic: topics.keyed, key: second, value }]
-    await this.#operation(process, { sent, keysWritten: written }, async () => {
+    await this.#report.operation(process, { sent, keysWritten: written }, async () => {
       let keyReads: { topic: string; key: string; version: number }[] = []
       const receipts = await this.#log.transaction(async tx => {
         const versions = await Promise.all([first, second].map(key => tx.get(topics.keyed, bytes(key))))
@@ -166,8 +157,8 @@ class Workload {
   #writeExpected = async (process: string, random: Random): Promise<void> => {
     const key = random.of(keys)
     const version = (await this.#log.get(topics.keyed, bytes(key)))?.version ?? -1
-    const written = { topic: topics.keyed, key, value: this.#value(process), expected: version }
-    await this.#operation(process, { keysWritten: [written] }, async () => {
+    const written = { topic: topics.keyed, key, value: this.#report.value(process), expected: version }
+    await this.#report.operation(process, { keysWritten: [written] }, async () => {
       const record = { key: bytes(key), value: bytes(written.value) }
       const { positions } = await this.#log.append(topics.keyed, record, {
         expected: version === -1 ? 'no-stream' : version,
@@ -183,7 +174,7 @@ class Workload {
     const begun = new Set<number>()
     for (let page = await follower.next(); page !== undefined; page = await follower.next()) {
       const polled = this.#polled(page.partition, page.records, begun)
-      await this.#operation(process, {}, async () => ({ polled: [polled] }))
+      await this.#report.operation(process, {}, async () => ({ polled: [polled] }))
     }
   }
 
@@ -251,7 +242,7 @@ class Workload {
 
   #committed = async (process: string, partition: number): Promise<number> => {
     let offset = 0
-    await this.#operation(process, {}, async () => {
+    await this.#report.operation(process, {}, async () => {
       offset = (await this.#log.committed(groupId, topics.plain, partition))?.offset ?? 0
       return { committedReads: [{ group: groupId, topic: topics.plain, partition, offset }] }
     })
@@ -268,7 +259,7 @@ class Workload {
     const polled = [this.#polled(partition, records, begun)]
     const sent = records.map(({ value }) => ({ topic: topics.copies, value: `copy of ${text(value)}` }))
     const committed = [{ group: groupId, topic: topics.plain, partition, offset }]
-    return this.#operation(process, { polled, sent, committed }, async () => {
+    return this.#report.operation(process, { polled, sent, committed }, async () => {
       const receipt = await this.#log.transaction(tx => {
         tx.commitPosition({ groupId, topic: topics.plain, partition, offset, member })
         return tx.append(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkHistory } from '../src/check-history.ts'
 import { noState } from '../src/final-state.ts'
-import type { Anomaly, FinalState, Operation } from '../src/history.ts'
+import { type Anomaly, type FinalState, noActions, type Operation } from '../src/history.ts'
 
 let clock = 0
 const operation = (parts: Partial<Operation>): Operation => ({
@@ -9,16 +9,7 @@ const operation = (parts: Partial<Operation>): Operation => ({
   start: clock++,
   end: clock++,
   outcome: 'ok',
-  sent: [],
-  polled: [],
-  keyReads: [],
-  keysWritten: [],
-  committed: [],
-  committedReads: [],
-  rowReads: [],
-  appended: [],
-  truncated: [],
-  streamReads: [],
+  ...noActions,
   ...parts,
 })
 const sent = (value: string, offset?: number) => ({
@@ -203,6 +194,85 @@ describe('the checker of histories', () => {
     expect(names([...appends(), truncate(1), history(0, 2)], left(1, 2))).toContain('version-gap')
     expect(names([...appends(), truncate(2)], left(2, 4))).toEqual(['version-gap'])
     expect(names([...appends(), truncate(3), append('y0', 0)], left())).toEqual(['version-conflict'])
+  })
+
+  describe('of deliveries', () => {
+    const lease = 2_000
+    const jobs = (...values: string[]) => new Map([['jobs/0', values.map((value, offset) => ({ offset, value }))]])
+    const send = (...values: string[]) =>
+      operation({ sent: values.map((value, offset) => ({ topic: 'jobs', value, partition: 0, offset })) })
+    const hand = (group: string, value: string, attempts: number, time = 0, process = 'p') =>
+      operation({ process, handed: [{ group, value, attempts, begun: time, seen: time }] })
+    const said = (group: string, value: string) => [{ group, value }]
+    const acknowledge = (group: string, value: string) => operation({ acknowledged: said(group, value) })
+    const commit = (group: string, value: string, outcome: Operation['outcome'] = 'ok') =>
+      operation({ committedAcknowledgements: said(group, value), outcome })
+
+    it('finds a message that two had at the same time', () => {
+      const final = { records: jobs('a') }
+      expect(names([send('a'), hand('shared', 'a', 1), hand('shared', 'a', 2, 500)], final)).toEqual([
+        'double-delivery',
+      ])
+      expect(names([send('a'), hand('shared', 'a', 1), hand('shared', 'a', 2, lease)], final)).toEqual([])
+      const refuse = () => operation({ refused: said('shared', 'a') })
+      expect(names([send('a'), hand('shared', 'a', 1), refuse(), hand('shared', 'a', 2, 500)], final)).toEqual([])
+      const leave = (process: string) => operation({ process, left: ['shared'] })
+      const left = (process: string) => [send('a'), hand('shared', 'a', 1), leave(process), hand('shared', 'a', 2, 500)]
+      expect(names(left('p'), final)).toEqual([])
+      expect(names(left('another'), final)).toEqual(['double-delivery'])
+    })
+
+    it('finds a message that came twice where none may', () => {
+      const twice = [send('a'), hand('at-most-once', 'a', 1), hand('at-most-once', 'a', 1, 9_000)]
+      expect(names(twice, { records: jobs('a') })).toEqual(['double-delivery'])
+    })
+
+    it('finds a message that came again after its acknowledgement was durable', () => {
+      const again = (outcome: Operation['outcome']) => [
+        send('a'),
+        hand('at-least-once', 'a', 1),
+        acknowledge('at-least-once', 'a'),
+        commit('at-least-once', 'a', outcome),
+        hand('at-least-once', 'a', 2, 9_000),
+      ]
+      expect(names(again('ok'), { records: jobs('a') })).toEqual(['acknowledgement-lost'])
+      expect(names(again('unknown'), { records: jobs('a') })).toEqual([])
+    })
+
+    it('finds an attempt that was not counted', () => {
+      for (const group of ['shared', 'at-least-once']) {
+        const counted = (next: number) => [send('a'), hand(group, 'a', 2), hand(group, 'a', next, 9_000)]
+        expect(names(counted(2), { records: jobs('a') })).toEqual(['attempts-regression'])
+        expect(names(counted(3), { records: jobs('a') })).toEqual([])
+      }
+      // There only what was refused counts.
+      const run = [send('a'), hand('exactly-once', 'a', 1), hand('exactly-once', 'a', 1, 9_000)]
+      expect(names(run, { records: jobs('a') })).toEqual([])
+    })
+
+    it('finds a message that a group is through with, and that nobody has done', () => {
+      const final = { records: jobs('a', 'b'), drained: ['shared'] }
+      const some = [send('a', 'b'), hand('shared', 'a', 1), acknowledge('shared', 'a'), hand('shared', 'b', 1)]
+      expect(names(some, final)).toEqual(['message-lost'])
+      expect(names([...some, acknowledge('shared', 'b')], final)).toEqual([])
+      expect(names(some, { ...final, dead: new Map([['shared', new Set(['b'])]]) })).toEqual([])
+      expect(names(some, { ...final, dead: new Map([['another', new Set(['b'])]]) })).toEqual(['message-lost'])
+    })
+
+    it('finds a job whose output is there twice, or not', () => {
+      const write = (offset?: number) =>
+        operation({ sent: [{ ...sent('done a', offset), topic: 'outputs' }], outcome: 'unknown' })
+      const outputs = (count: number) => ({
+        records: new Map([
+          ...jobs('a'),
+          ['outputs/0', Array.from({ length: count }, (_, offset) => ({ offset, value: 'done a' }))],
+        ]),
+        drained: ['exactly-once'],
+      })
+      expect(names([send('a'), write()], outputs(1))).toEqual([])
+      expect(names([send('a'), write(), write()], outputs(2))).toEqual(['duplicate'])
+      expect(names([send('a'), write()], outputs(0))).toEqual(['message-lost'])
+    })
   })
 
   const histories = new Map([

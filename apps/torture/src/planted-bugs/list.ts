@@ -69,6 +69,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'packages/subscription/test/delivery.test.ts' },
   },
   {
+    name: 'what was acknowledged beyond a position is forgotten by a member that has not fetched it again',
+    file: 'packages/subscription/src/partition-window.ts',
+    find: 'const rest = this.#notFetched()',
+    replace: 'const rest: KeptRuns = { runs: [], due: [] }; if (Number.isNaN(0)) this.#notFetched()',
+    test: { file: 'packages/subscription/test/delivery.test.ts', name: 'beyond its position' },
+  },
+  {
+    name: 'the same, found by torturing subscriptions',
+    file: 'packages/subscription/src/partition-window.ts',
+    find: 'const rest = this.#notFetched()',
+    replace: 'const rest: KeptRuns = { runs: [], due: [] }; if (Number.isNaN(0)) this.#notFetched()',
+    test: { file: torture, name: 'killed at random moments' },
+  },
+  {
+    name: 'a lease is not kept for those who come after a kill',
+    file: 'packages/subscription/src/shared-group.ts',
+    find: 'partition.window.deliver(delivery.slot, until)',
+    replace: 'partition.window.deliver(delivery.slot)',
+    test: { file: torture, name: 'killed at random moments' },
+  },
+  {
     name: 'a processor forgets its position',
     file: 'packages/processing/src/job.ts',
     find: 'tx.putState(space, progressKey, encodeJson(progress))',
