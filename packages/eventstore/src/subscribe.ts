@@ -33,7 +33,6 @@ export function subscribeToEvents<E extends EventInput>(
   const { log, codec, protection } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
   const decode: Decode<DeliveredEvent<E>> = (record, delivered) => {
-    if (!filter.record(record) || wanted?.(record) === false) return undefined
     const event = events.decode(record)
     if (!filter.event(event) || !codec.takes(event)) return undefined
     const given: DeliveredEvent = new DeliveredStoredEvent(event, delivered)
@@ -41,7 +40,9 @@ export function subscribeToEvents<E extends EventInput>(
   }
   const pattern = streamPattern(streams)
   if ('stream' in pattern) decode.key = streamKey(pattern.stream)
-  if (protection !== undefined) decode.prepare = records => events.fetchKeys(records.filter(filter.record))
+  if (streams !== '*' || types !== undefined || wanted !== undefined)
+    decode.wants = record => filter.record(record) && wanted?.(record) !== false
+  if (protection !== undefined) decode.prepare = records => events.fetchKeys(records)
   return Subscription.open<DeliveredEvent<E>>(log, eventsTopic, decode, {
     ...options,
     from: typeof from === 'object' && 'position' in from ? { offset: from.position } : from,

@@ -41,6 +41,8 @@ export interface Decode<Item> {
   (record: LogRecord, delivered: Delivered): Item | undefined
   /** Only the records of this key of a topic keyed `'history'` are for this subscriber: no others are read. */
   key?: Uint8Array
+  /** Whether a record is for this subscriber, as far as its stored form says: the others are passed over at little cost. */
+  wants?(record: LogRecord): boolean
   /** Called and awaited with each page of records that is fetched, for what decoding needs and cannot wait for. */
   prepare?(records: readonly LogRecord[]): Promise<void> | undefined
 }

@@ -36,7 +36,7 @@ export class Intake implements Feed, Source, PageTaker {
 
   private constructor(log: Log, topic: string, settings: Settings, taker: Taker, offsets: GroupOffsets) {
     this.#offsets = offsets
-    this.#reader = new PageReader(log, topic, this, settings.prepare)
+    this.#reader = new PageReader(log, topic, this, settings)
     this.#log = log
     this.topic = topic
     this.#settings = settings

@@ -20,14 +20,14 @@ export class PageReader {
   readonly #log: Log
   readonly #topic: string
   readonly #taker: PageTaker
-  readonly #prepare: Settings['prepare']
+  readonly #settings: Pick<Settings, 'prepare' | 'wants'>
   #follower: Follower | undefined
   #proceed: (() => void) | undefined
   #closed = false
 
-  /** `prepare` is waited for before a page is given on. */
-  constructor(log: Log, topic: string, taker: PageTaker, prepare: Settings['prepare']) {
-    this.#prepare = prepare
+  /** `prepare` is waited for before a page is given on, which has only the records that `wants` takes. */
+  constructor(log: Log, topic: string, taker: PageTaker, settings: Pick<Settings, 'prepare' | 'wants'>) {
+    this.#settings = settings
     this.#log = log
     this.#topic = topic
     this.#taker = taker
@@ -77,9 +77,9 @@ export class PageReader {
           })
         }
         if (replaced()) return
-        const page = await (ahead ?? follower.next())
+        const fetched = await (ahead ?? follower.next())
         if (replaced()) return
-        if (page === undefined) {
+        if (fetched === undefined) {
           // It ends because the log is closed, or its topic is gone, which may be there again as another.
           this.#log.topic(this.#topic)
           this.#taker.gone()
@@ -89,7 +89,9 @@ export class PageReader {
         // told when its turn comes.
         ahead = follower.next()
         ahead.catch(() => undefined)
-        await this.#prepare?.(page.records)
+        const { wants, prepare } = this.#settings
+        const page = wants === undefined ? fetched : { ...fetched, records: fetched.records.filter(wants) }
+        await prepare?.(page.records)
         if (replaced()) return
         await this.#taker.receive(page)
       }

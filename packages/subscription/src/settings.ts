@@ -26,6 +26,7 @@ export interface Settings {
   readonly instanceId: string | undefined
   /** As those of `Decode`. */
   readonly key?: Uint8Array
+  readonly wants?: (record: LogRecord) => boolean
   readonly prepare?: (records: readonly LogRecord[]) => Promise<void> | undefined
 }
 

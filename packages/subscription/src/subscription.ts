@@ -56,10 +56,11 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     instrumentation?: Instrumentation<Item>,
   ): Promise<Subscription<Item>> {
     const names = typeof topics === 'string' ? [topics] : [...new Set(topics)]
-    const { key, prepare } = decode
+    const { key, wants, prepare } = decode
     const settings = {
       ...checkOptions(names.join(', '), options),
       ...(key && { key }),
+      ...(wants && { wants }),
       ...(prepare && { prepare }),
     }
     const { signal } = settings
