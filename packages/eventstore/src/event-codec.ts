@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { decodePayload, keyText, type LogRecord } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventInput, Metadata, StoredEvent } from './event.ts'
-import { type EventProtection, type SealedPart, type SubjectKeys, unseal } from './event-protection.ts'
+import { type EventProtection, forgottenType, type SealedPart, type SubjectKeys, unseal } from './event-protection.ts'
 import { invalid } from './invalid.ts'
 import type { EventBody, Schemas } from './schema-change.ts'
 
@@ -66,7 +66,7 @@ export class EventCodec {
       throw invalid(`unknownTypes ${unknownTypes}: give types, the list of those that are known`)
     this.#schemas = schemas
     this.#protection = protection
-    this.#known = unknownTypes === 'keep' ? undefined : new Set(types)
+    this.#known = unknownTypes === 'keep' ? undefined : new Set([...(types ?? []), forgottenType])
     this.#refuse = unknownTypes === 'throw'
   }
 

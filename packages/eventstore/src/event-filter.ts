@@ -1,5 +1,6 @@
 import type { LogRecord } from '@aegis/log'
 import type { EventInput, StoredEvent } from './event.ts'
+import { forgottenType } from './event-protection.ts'
 import { invalid } from './invalid.ts'
 import { matches, streamPattern } from './stream-id.ts'
 
@@ -35,7 +36,8 @@ export function eventFilter({ streams = '*', types }: EventFilter, renames = tru
   return {
     stream,
     event: ({ streamId, type }) =>
-      (wanted === undefined || wanted.has(type)) && (ofStream === undefined || stream(streamId)),
+      (wanted === undefined || wanted.has(type)) &&
+      ((ofStream === undefined && type !== forgottenType) || stream(streamId)),
     // Key and value are views that are made when they are asked for.
     record: record =>
       (ofStream === undefined || ofStream(record.key!)) && (ofType === undefined || ofType(record.value!)),

@@ -3,6 +3,7 @@ import { AegisError } from '@aegis/storage'
 import type { EventInput, StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
 import { type EventProtection, type SubjectKeys, subjectHeader } from './event-protection.ts'
+import { announceForgotten } from './forgetting.ts'
 import { InlineProjections } from './inline-projections.ts'
 import { invalid } from './invalid.ts'
 import type { PreparedAppend } from './prepare-append.ts'
@@ -14,7 +15,14 @@ export interface EventStoreOptions extends KnownTypes, SchemaChange {
   /** Applied in the transaction of each append. */
   projections?: readonly Projection[]
   /** Keeps chosen fields readable only until their subject is forgotten: a `Privacy` of `@aegis/eventstore/privacy`. */
-  privacy?: { protect(log: Log): EventProtection }
+  privacy?: { protect(log: Log, store: ForgettingStore): EventProtection }
+}
+
+/** A store that is told when a subject is forgotten. */
+export interface ForgettingStore {
+  readonly closed: boolean
+  /** Appends that a subject was forgotten, in the transaction that forgets. */
+  announce(tx: Transaction, subject: string): Promise<void>
 }
 
 // The parts of this package that are imported by themselves work on what is inside of a store.
@@ -49,7 +57,7 @@ export interface HistoryPage {
 const logsWithStreamStates = new WeakSet<Log>()
 
 /** The events in a log, and what is configured about them. */
-export class EventLog {
+export class EventLog implements ForgettingStore {
   readonly log: Log
   readonly codec: EventCodec
   readonly projections: InlineProjections
@@ -62,9 +70,17 @@ export class EventLog {
 
   constructor(log: Log, options: EventStoreOptions) {
     this.log = log
-    this.protection = options.privacy?.protect(log)
+    this.protection = options.privacy?.protect(log, this)
     this.codec = new EventCodec(new Schemas(options), options, this.protection)
     this.projections = new InlineProjections(options.projections ?? [])
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  announce(tx: Transaction, subject: string): Promise<void> {
+    return announceForgotten(this, tx, subject)
   }
 
   /** To be called once, by the store that it is inside of. */

@@ -73,6 +73,9 @@ export function isAbsent(value: unknown): value is Absent {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, '$absent')
 }
 
+/** The type of the events that say that a subject was forgotten. */
+export const forgottenType = '$subject-forgotten'
+
 /** A header of events that have private parts: one for each subject. */
 export const subjectHeader = 'subject'
 

@@ -1,21 +1,32 @@
 import type { Transaction } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { eventFilter } from './event-filter.ts'
+import { forgottenBy } from './forgetting.ts'
 import type { Projection } from './projection.ts'
+import { forgottenStream } from './stream-id.ts'
 
 interface Inline {
   takes(event: StoredEvent): boolean
   apply(event: StoredEvent, tx: Transaction): Promise<void> | void
 }
 
+interface StreamInline extends Inline {
+  stream(streamId: string): boolean
+}
+
 /** The projections that are applied with each append. */
 export class InlineProjections {
-  readonly #projections: readonly (Inline & { stream(streamId: string): boolean })[]
+  readonly #projections: readonly StreamInline[]
 
   constructor(projections: readonly Projection[]) {
-    this.#projections = projections.map(projection => {
+    this.#projections = projections.flatMap(projection => {
       const { stream, event } = eventFilter(projection)
-      return { stream, takes: event, apply: (taken, tx) => projection.apply(taken, tx) }
+      const forgetting: StreamInline = {
+        stream: streamId => streamId === forgottenStream && projection.forget !== undefined,
+        takes: taken => forgottenBy(taken) !== undefined,
+        apply: (taken, tx) => projection.forget?.(forgottenBy(taken)!, tx),
+      }
+      return [{ stream, takes: event, apply: (taken, tx) => projection.apply(taken, tx) }, forgetting]
     })
   }
 

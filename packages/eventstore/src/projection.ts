@@ -11,4 +11,6 @@ export interface Projection<E extends EventInput = EventInput> extends EventFilt
   readonly name: string
   /** Writes what the event means into the transaction; may be run again, so it should have no other effects. */
   apply(event: StoredEvent<E>, tx: Transaction): Promise<void> | void
+  /** Deletes what it has written of a subject, in the transaction in which a `Privacy` forgets them. */
+  forget?(subject: string, tx: Transaction): Promise<void> | void
 }

@@ -26,5 +26,10 @@ export function streamPattern(text: string): StreamPattern {
   return prefix ? { prefix: streamId } : { stream: streamId }
 }
 
+/** The stream that says who was forgotten, for those who keep something of subjects: only its whole name means it. */
+export const forgottenStream = '$subjects-forgotten'
+
 export const matches = (pattern: StreamPattern, streamId: string): boolean =>
-  'prefix' in pattern ? streamId.startsWith(pattern.prefix) : streamId === pattern.stream
+  'prefix' in pattern
+    ? streamId.startsWith(pattern.prefix) && streamId !== forgottenStream
+    : streamId === pattern.stream

@@ -1,4 +1,5 @@
 import type { Log, Transaction } from '@aegis/log'
+import type { ForgettingStore } from '../event-log.ts'
 import { checkSubject, type EventProtection } from '../event-protection.ts'
 import { invalid } from '../invalid.ts'
 import { KeyStore, keySpace } from './key-store.ts'
@@ -30,6 +31,7 @@ export class Privacy {
   #log: Log | undefined
   #keys: KeyStore | undefined
   #protected: ProtectedLog | undefined
+  readonly #stores = new Set<ForgettingStore>()
 
   /** @throws AegisError `EVENT_INVALID` */
   constructor({ masterKeys, personalData }: PrivacyOptions) {
@@ -38,10 +40,12 @@ export class Privacy {
   }
 
   /** Called by the event store that it is given to. @throws AegisError `EVENT_INVALID` for another log than before */
-  protect(log: Log): EventProtection {
+  protect(log: Log, store: ForgettingStore): EventProtection {
     if (this.#log !== undefined && this.#log !== log)
       throw invalid('this Privacy belongs to a store of another log: make one for each log')
     this.#log = log
+    for (const other of this.#stores) if (other.closed) this.#stores.delete(other)
+    this.#stores.add(store)
     this.#keys ??= new KeyStore(log, this.#masters)
     this.#protected ??= new ProtectedLog(this.#rules, this.#keys)
     return this.#protected
@@ -50,7 +54,8 @@ export class Privacy {
   /**
    * Forgets a subject: what of the private data is theirs reads as `{ $absent: 'forgotten' }` from now on, everywhere. In other
    * processes on one cluster within five seconds. Forgetting who is not known is no error. A subject who comes back gets a new key, with which
-   * what was forgotten stays so.
+   * what was forgotten stays so. In the same commit the event `$subject-forgotten` is appended to the stream `$subjects-forgotten`, by which
+   * projections and workflows that have `forget` hear of it.
    * @throws AegisError `EVENT_INVALID`
    */
   async forget(subject: string, { compact = true }: ForgetOptions = {}): Promise<void> {
@@ -59,9 +64,15 @@ export class Privacy {
   }
 
   /** Inside a transaction of the log: forgets when it commits, together with what else is in it. `compact` afterwards. */
-  within(tx: Transaction): { forget(subject: string): void } {
+  within(tx: Transaction): { forget(subject: string): Promise<void> } {
     const { keys } = this.#attached()
-    return { forget: subject => keys.forget(tx, checkSubject(subject, 'forget')) }
+    return {
+      forget: async subject => {
+        keys.forget(tx, checkSubject(subject, 'forget'))
+        // Each has inline projections of its own.
+        for (const store of this.#stores) if (!store.closed) await store.announce(tx, subject)
+      },
+    }
   }
 
   /**

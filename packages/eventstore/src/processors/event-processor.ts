@@ -2,9 +2,10 @@ import type { LogRecord, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { StoredEvent } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
-import type { ReadyFilter } from '../event-filter.ts'
+import { eventFilter, type ReadyFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
-import { streamIdOf } from '../stream-id.ts'
+import { forgottenBy } from '../forgetting.ts'
+import { forgottenStream, streamIdOf } from '../stream-id.ts'
 import { firstBetween } from './catch-up.ts'
 import type { Checkpoint, CheckpointStore, SkippedEvent } from './checkpoint.ts'
 import { closedError } from './definition.ts'
@@ -22,6 +23,8 @@ export interface ProcessorWork {
   readonly onError: OnError
   /** Writes what follows from an event. */
   handle(event: StoredEvent, tx: Transaction): Promise<void> | void
+  /** Writes what follows from a subject's being forgotten. */
+  forget?(subject: string, event: StoredEvent, tx: Transaction): Promise<void> | void
   /** Does what is due between events; `wake()` has it called again although no event comes. */
   between?(processor: EventProcessor): Promise<void>
   /** Called when everything below a position is handled. */
@@ -30,6 +33,7 @@ export interface ProcessorWork {
   failed(error: unknown): void
 }
 
+const forgettings = eventFilter({ streams: forgottenStream })
 const pageRecords = 1000
 const mostEvents = 500
 /** Records that are of no interest move the position in memory only, so many before it is stored again. */
@@ -179,8 +183,10 @@ export class EventProcessor {
   }
 
   async #take(records: readonly LogRecord[], next: number): Promise<void> {
-    const { filter } = this.#work
-    const wanted = records.filter(record => filter.record(record))
+    const { filter, forget } = this.#work
+    const wanted = records.filter(
+      record => filter.record(record) || (forget !== undefined && forgettings.record(record)),
+    )
     await this.#events.fetchKeys(wanted)
     for (let at = 0; at < wanted.length && !this.#stopping.signal.aborted; ) {
       const batch = wanted.slice(at, at + this.#batch)
@@ -202,8 +208,7 @@ export class EventProcessor {
       const went = await this.#commit(next, 0, async tx => {
         for (const [at, record] of batch.entries()) {
           failing = at
-          const event = this.#events.decode(record)
-          if (this.#work.filter.event(event) && this.#events.codec.takes(event)) await this.#work.handle(event, tx)
+          await this.#handle(this.#events.decode(record), tx)
         }
         failing = -1
       })
@@ -222,6 +227,13 @@ export class EventProcessor {
       if (batch.length > 1) return this.#attempt([record], batch[1]!.offset)
       return this.#refused(record, next, error)
     }
+  }
+
+  async #handle(event: StoredEvent, tx: Transaction): Promise<void> {
+    const { filter, forget, handle } = this.#work
+    const subject = forgottenBy(event)
+    if (subject !== undefined && forget !== undefined) await forget(subject, event, tx)
+    else if (filter.event(event) && this.#events.codec.takes(event)) await handle(event, tx)
   }
 
   async #refused(record: LogRecord, next: number, error: unknown): Promise<number | 'overtaken'> {

@@ -34,6 +34,11 @@ export interface AsyncProjection<E extends EventInput = EventInput, Model extend
    * for each build, so it should have no other effects.
    */
   apply(event: StoredEvent<E>, model: ReturnType<Model['within']>, tx: Transaction): Promise<void> | void
+  /**
+   * Deletes what the model has of a subject whom a `Privacy` has forgotten: called once, in the order of the events, in the commit
+   * of the position. In events that are applied afterwards, and in each rebuild, their private data is absent.
+   */
+  forget?(subject: string, model: ReturnType<Model['within']>, tx: Transaction): Promise<void> | void
 }
 
 /** @throws AegisError `EVENT_INVALID` */

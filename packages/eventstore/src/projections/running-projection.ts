@@ -232,6 +232,9 @@ export class RunningProjection {
         filter: eventFilter(this.#projection, this.#events.codec.renames),
         onError,
         handle: (event, tx) => this.#projection.apply(event, model.within(tx), tx),
+        ...(this.#projection.forget && {
+          forget: (subject, _, tx) => this.#projection.forget?.(subject, model.within(tx), tx),
+        }),
         advanced: position => {
           if (isLive()) this.#waiters.advance(position)
           else this.#onProgress?.({ position, end: this.#end })

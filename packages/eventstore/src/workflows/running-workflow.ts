@@ -4,6 +4,7 @@ import type { StoredEvent } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
 import { eventFilter } from '../event-filter.ts'
 import type { EventLog } from '../event-log.ts'
+import { invalid } from '../invalid.ts'
 import { catchUp } from '../processors/catch-up.ts'
 import { CheckpointStore, type SkippedEvent } from '../processors/checkpoint.ts'
 import type { Clock } from '../processors/clock.ts'
@@ -89,7 +90,8 @@ export class RunningWorkflow {
         checkpoint: running.#checkpoint,
         filter: eventFilter(workflow),
         onError: workflow.onError ?? 'stop',
-        handle: (event, tx) => running.#handle(event, tx),
+        handle: (event, tx) => running.#handle(workflow.correlate(event), event, tx),
+        ...(workflow.forget && { forget: (subject, event, tx) => running.#forget(subject, event, tx) }),
         between: processor => running.#fireDue(processor),
         advanced: () => undefined,
         failed: error => running.#fail(error),
@@ -148,8 +150,18 @@ export class RunningWorkflow {
     this.#fired.refuse(closedError(`workflow ${this.name}`))
   }
 
-  async #handle(event: StoredEvent, tx: Transaction): Promise<void> {
-    const instanceId = this.#workflow.correlate(event)
+  async #forget(subject: string, event: StoredEvent, tx: Transaction): Promise<void> {
+    const { name } = this.#workflow
+    const instances: unknown = await this.#workflow.forget?.(subject)
+    if (!Array.isArray(instances))
+      throw invalid(`forget of workflow ${name} gave ${typeof instances}: give a list of instances`)
+    for (const instanceId of new Set<string>(instances)) {
+      // Those that there are not have nothing to forget.
+      if ((await readInstance(tx, name, instanceId)) !== undefined) await this.#handle(instanceId, event, tx)
+    }
+  }
+
+  async #handle(instanceId: string | undefined, event: StoredEvent, tx: Transaction): Promise<void> {
     if (instanceId === undefined) return
     const scheduled = await react(this.#events, this.#workflow, tx, instanceId, event, this.#clock.now())
     if (scheduled) tx.onCommit(() => this.#lookUp())

@@ -50,6 +50,11 @@ export interface Workflow<
   /** The state after an input, and after each event that is published. */
   evolve(state: State, message: Input | Output): State
   /**
+   * The instances that may know something of a subject whom a `Privacy` has forgotten: each gets the event `$subject-forgotten` as its
+   * input, so that `evolve` can leave out what the state has. Its events do not come to `correlate`.
+   */
+  forget?(subject: string): readonly string[] | Promise<readonly string[]>
+  /**
    * Carries out a command in the same commit: `handler.within(tx).handle(…)` of a command handler, or a message published
    * with `within(tx)`. What it returns is awaited. Needed by workflows that send commands.
    */

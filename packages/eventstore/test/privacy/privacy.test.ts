@@ -125,14 +125,14 @@ describeEachLog('privacy', open => {
     const { store, privacy } = storeOf(log)
     await store.append('customer-1', registered('ada', 'Ada'))
     const name = async () => (await store.load('customer-1'))[0]!.data.name
-    const failing = store.transaction((_, tx) => {
-      privacy.within(tx).forget('ada')
+    const failing = store.transaction(async (_, tx) => {
+      await privacy.within(tx).forget('ada')
       throw new Error('no')
     })
     await expect(failing).rejects.toThrow('no')
     expect(await name()).toBe('Ada')
     await store.transaction(async (events, tx) => {
-      privacy.within(tx).forget('ada')
+      await privacy.within(tx).forget('ada')
       await events.append('customer-1', { type: 'Forgotten', data: { customer: 'ada' } })
     })
     expect(await name()).toEqual(forgotten)
