@@ -141,7 +141,9 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
     ...(await authenticatorOf(options)),
   }
   try {
-    return await connect(settings)
+    const connection = await connect(settings)
+    keepAll(connection, servers)
+    return connection
   } catch (error) {
     if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError) {
       throw new AegisError(
@@ -158,6 +160,13 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
       cause: error,
     })
   }
+}
+
+/** The client forgets servers that it could not reach when it began; they may be those that are left later. */
+function keepAll(connection: NatsConnection, servers: readonly string[]): void {
+  const given = servers.map(server => new URL(server)).map(({ hostname, port }) => `${hostname}:${port || 4222}`)
+  const known = connection.getServers().map(({ listen }) => listen)
+  if (given.some(server => !known.includes(server))) connection.setServers([...new Set([...known, ...given])])
 }
 
 /**
@@ -207,9 +216,12 @@ async function authenticatorOf({
   return { authenticator }
 }
 
-/** Tells those who wait when a lost connection is there again. */
+/** Tells those who wait when a lost connection is there again, and looks for another server when they wait in vain. */
 function watch(domain: Domain): void {
+  const { connection, patience } = domain
+  // It may be closed at this moment: then nobody waits any more.
+  patience.onStuck(() => void connection.reconnect().catch(() => undefined))
   void (async () => {
-    for await (const { type } of statusOf(domain.connection)) if (type === 'reconnected') domain.reconnected()
+    for await (const { type } of statusOf(connection)) if (type === 'reconnected') domain.reconnected()
   })()
 }

@@ -84,6 +84,7 @@ export class Feed {
     if (this.#opening || this.#closed) return
     this.#opening = true
     this.#drop()
+    const began = performance.now()
     for (let wait = 20; !this.#closed; wait = Math.min(2 * wait, 1_000)) {
       try {
         const { name } = await this.#domain.manager.consumers.add(this.#domain.stream, this.#configuration())
@@ -97,6 +98,7 @@ export class Feed {
           break
         }
       }
+      this.#domain.patience.stillWaiting(began)
       await pause(wait)
     }
     this.#opening = false

@@ -47,13 +47,35 @@ export function translated(error: unknown, what: string): unknown {
   return error
 }
 
+/** A request that waits for so many milliseconds may wait at the wrong server. */
+const longestAtOneServer = 8_000
+
 /** Asks again, after longer and longer pauses, until there is an answer or time is up. */
 export class Patience {
   readonly milliseconds: number
   readonly #waiting = new Set<(error: unknown) => void>()
+  #moved = performance.now()
+  #move: () => void = () => undefined
 
   constructor(milliseconds: number) {
     this.milliseconds = milliseconds
+  }
+
+  /** `move` is called when requests get no answer where we are connected, and might at another server. */
+  onStuck(move: () => void): void {
+    this.#move = move
+  }
+
+  /**
+   * To be called by those who ask again and again, with when they began. A server that is cut off from the others keeps its
+   * clients, and can do nothing for them.
+   */
+  stillWaiting(began: number): void {
+    const now = performance.now()
+    const longest = Math.min(longestAtOneServer, this.milliseconds / 3)
+    if (now - Math.max(began, this.#moved) < longest) return
+    this.#moved = now
+    this.#move()
   }
 
   /** A connection was lost and is there again: what was asked for on the old one gets no answer any more. */
@@ -71,7 +93,8 @@ export class Patience {
 
   /** @throws AegisError `CLUSTER_UNREACHABLE` when time is up, and what the request fails with for good */
   async request<T>(what: string, request: (timeout: number) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + this.milliseconds
+    const began = performance.now()
+    const deadline = began + this.milliseconds
     for (let pause = 20; ; pause = Math.min(2 * pause, 1_000)) {
       const left = deadline - performance.now()
       try {
@@ -80,6 +103,7 @@ export class Patience {
         if (!isPassing(error)) throw translated(error, what)
         if (deadline - performance.now() <= pause) throw unreachable(what, this.milliseconds, error)
       }
+      this.stillWaiting(began)
       await setTimeout(pause)
     }
   }

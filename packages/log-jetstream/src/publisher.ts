@@ -35,7 +35,8 @@ const attemptTimeout = 4_000
 /** What the servers allow for a batch. */
 export const largestBatch = 1_000
 
-const incompleteBatch = 10176
+/** Of a batch a part was lost on the way; or the same message is being stored. */
+const toBeRepeated = new Set([10176, 10158])
 const wrongSequence = new Set([10071, 10164])
 
 /** Writes messages so that each is stored once, whatever happens to connections and servers on the way. */
@@ -139,15 +140,18 @@ export class Publisher {
     const { connection, patience } = this.#domain
     const reply = await patience.interruptible(connection.request(subject, data, { headers, timeout: attemptTimeout }))
     const answer = reply.json<Acknowledgement>()
-    // The server has no leader at the moment; or a part of a batch was lost on the way, and nothing of it is stored.
+    // The server has no leader at the moment; or nothing is stored yet, and nothing stands against it.
     const { error } = answer
-    if (error?.code === 503 || error?.err_code === incompleteBatch) throw new Unavailable(error.description)
+    if (error !== undefined && (error.code === 503 || toBeRepeated.has(error.err_code)))
+      throw new Unavailable(error.description)
     return answer
   }
 
   async #until<T>(what: string, attempt: (number: number) => Promise<T>): Promise<T> {
-    const { milliseconds } = this.#domain.patience
-    const deadline = performance.now() + milliseconds
+    const { patience } = this.#domain
+    const { milliseconds } = patience
+    const began = performance.now()
+    const deadline = began + milliseconds
     for (let number = 0, wait = 20; ; number++, wait = Math.min(2 * wait, 1_000)) {
       try {
         return await attempt(number)
@@ -155,6 +159,7 @@ export class Publisher {
         if (error instanceof SequenceConflict || !isPassing(error)) throw translated(error, what)
         if (performance.now() + wait > deadline) throw unreachable(what, milliseconds, error)
       }
+      patience.stillWaiting(began)
       await pause(wait)
     }
   }

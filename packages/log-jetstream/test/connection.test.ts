@@ -51,26 +51,31 @@ describeWithServer('a connection', () => {
   })
 
   it('whose answers are lost stores each append and each transaction once', async () => {
-    const { proxy, log } = await behindProxy()
+    const { server, proxy, log } = await behindProxy()
     await log.createTopic('t')
     await log.createTopic('streams', { keyed: 'history' })
     await log.append('t', { value: 'first' })
+    await log.append('streams', { key: 'k', value: 'first' })
     // The servers hear and store what we send, and we hear nothing of it.
     proxy.silenceServer()
     const append = log.append('t', { value: 'second' })
-    const event = log.append('streams', { key: 'k', value: 'event' }, { expected: 'no-stream' })
+    const event = log.append('streams', { key: 'k', value: 'event' }, { expected: 0 })
     const transaction = log.capabilities.transactions
       ? log.transaction(tx => {
           tx.append('t', { value: 'third' })
           tx.putState('s', Buffer.from('k'), Buffer.from('v'))
         })
       : undefined
-    // Everything was sent in this turn, or soon after it; the cut comes when the server has it.
-    await new Promise(resolve => setTimeout(resolve, 300))
+    // The cut comes when the server has it all, as somebody sees who hears it.
+    const direct = await connectLog({ url: server.url })
+    onTestFinished(() => direct.close())
+    const all = transaction ? 3 : 2
+    await expect.poll(async () => (await seen(direct, 't')).length).toBe(all)
+    await expect.poll(async () => (await direct.history('streams', Buffer.from('k'))).length).toBe(2)
     proxy.drop()
     await Promise.all([append, event, transaction])
     expect((await seen(log, 't')).toSorted()).toEqual(['first', 'second', ...(transaction ? ['third'] : [])])
-    expect((await log.history('streams', Buffer.from('k'))).map(({ version }) => version)).toEqual([0])
+    expect((await log.history('streams', Buffer.from('k'))).map(({ version }) => version)).toEqual([0, 1])
   })
 
   it('that does not come back fails what was asked for, by name, and hangs nothing', async () => {
