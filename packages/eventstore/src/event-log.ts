@@ -7,13 +7,13 @@ import { announceForgotten } from './forgetting.ts'
 import { InlineProjections } from './inline-projections.ts'
 import { invalid } from './invalid.ts'
 import type { PreparedAppend } from './prepare-append.ts'
-import type { Projection } from './projection.ts'
+import type { BindableProjection, Projection } from './projection.ts'
 import { type SchemaChange, Schemas } from './schema-change.ts'
 import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
 
 export interface EventStoreOptions extends KnownTypes, SchemaChange {
   /** Applied in the transaction of each append. */
-  projections?: readonly Projection[]
+  projections?: readonly (Projection | BindableProjection)[]
   /** Keeps chosen fields readable only until their subject is forgotten: a `Privacy` of `@aegis/eventstore/privacy`. */
   privacy?: { protect(log: Log, store: ForgettingStore): EventProtection }
 }
@@ -72,7 +72,7 @@ export class EventLog implements ForgettingStore {
     this.log = log
     this.protection = options.privacy?.protect(log, this)
     this.codec = new EventCodec(new Schemas(options), options, this.protection)
-    this.projections = new InlineProjections(options.projections ?? [])
+    this.projections = new InlineProjections(log, options.projections ?? [])
   }
 
   get closed(): boolean {

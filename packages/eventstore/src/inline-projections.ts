@@ -1,8 +1,8 @@
-import type { Transaction } from '@aegis/log'
+import type { Log, Transaction } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { eventFilter } from './event-filter.ts'
 import { forgottenBy } from './forgetting.ts'
-import type { Projection } from './projection.ts'
+import type { BindableProjection, Projection } from './projection.ts'
 import { forgottenStream } from './stream-id.ts'
 
 interface Inline {
@@ -18,8 +18,9 @@ interface StreamInline extends Inline {
 export class InlineProjections {
   readonly #projections: readonly StreamInline[]
 
-  constructor(projections: readonly Projection[]) {
-    this.#projections = projections.flatMap(projection => {
+  constructor(log: Log, projections: readonly (Projection | BindableProjection)[]) {
+    this.#projections = projections.flatMap(given => {
+      const projection = 'bind' in given ? given.bind(log) : given
       const { stream, event } = eventFilter(projection)
       const forgetting: StreamInline = {
         stream: streamId => streamId === forgottenStream && projection.forget !== undefined,

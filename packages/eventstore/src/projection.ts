@@ -1,4 +1,4 @@
-import type { Transaction } from '@aegis/log'
+import type { Log, Transaction } from '@aegis/log'
 import type { EventInput, StoredEvent } from './event.ts'
 import type { EventFilter } from './event-filter.ts'
 
@@ -13,4 +13,10 @@ export interface Projection<E extends EventInput = EventInput> extends EventFilt
   apply(event: StoredEvent<E>, tx: Transaction): Promise<void> | void
   /** Deletes what it has written of a subject, in the transaction in which a `Privacy` forgets them. */
   forget?(subject: string, tx: Transaction): Promise<void> | void
+}
+
+/** An inline projection that needs to know the log: one made by `inline` of `@aegis/eventstore/projections`. */
+export interface BindableProjection {
+  /** Called by the store that it is given to. */
+  bind(log: Log): Projection
 }

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../tooling/test/until-killed.ts'
 import { EventStore } from '../src/index.ts'
 import { checkOrder, eventsOf, temporaryFolder } from './given.ts'
 
@@ -24,17 +23,10 @@ it('killed at any moment: what was acknowledged is there, one writer won each ve
   await using folder = await temporaryFolder()
   const acknowledged: number[] = []
   for (const after of [1, 15, 50]) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, folder.path], {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let seen = 0
-    for await (const line of createInterface({ input: child.stdout })) {
+    for (const line of await linesUntilKilled(import.meta.dirname, program, [folder.path], after)) {
       expect(line).toMatch(/^\d+$/)
       acknowledged.push(Number(line))
-      if (++seen === after) child.kill('SIGKILL')
     }
-    expect(seen).toBeGreaterThanOrEqual(after)
   }
   await using store = await EventStore.open({ dataDir: folder.path })
   const race = await store.load('race-1')
@@ -62,15 +54,7 @@ const reacting = `import { EventStore } from ${JSON.stringify(join(import.meta.d
 
 it('killed at any moment: a group has handled each event once and in order, and followers see the same', async () => {
   await using folder = await temporaryFolder()
-  for (const after of [1, 3, 8]) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', reacting, folder.path], {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let seen = 0
-    for await (const _ of createInterface({ input: child.stdout })) if (++seen === after) child.kill('SIGKILL')
-    expect(seen).toBeGreaterThanOrEqual(after)
-  }
+  for (const after of [1, 3, 8]) await linesUntilKilled(import.meta.dirname, reacting, [folder.path], after)
   await using store = await EventStore.open({ dataDir: folder.path })
   const streams = await Promise.all([0, 1, 2].map(writer => store.load(`in-${writer}`)))
   const total = streams.reduce((sum, events) => sum + events.length, 0)

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { openLog } from '@aegis/log'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../tooling/test/until-killed.ts'
 import { everything } from './items.ts'
 
 const total = 400
@@ -26,17 +24,6 @@ await subscription.run(async ({ text }, tx) => {
 })
 `
 
-async function consumeUntilKilled(dataDir: string, delivery: string, lines: number): Promise<void> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, dataDir, delivery], {
-    cwd: import.meta.dirname,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  let seen = 0
-  for await (const _ of createInterface({ input: child.stdout })) if (++seen === lines) child.kill('SIGKILL')
-  expect((await exited)[1]).toBe('SIGKILL')
-}
-
 for (const delivery of ['at-least-once', 'exactly-once'] as const) {
   const promise = delivery === 'exactly-once' ? 'nothing lost and nothing doubled' : 'nothing lost'
   it(`a consumer killed again and again leaves ${promise} under ${delivery}`, { timeout: 60_000 }, async () => {
@@ -51,7 +38,8 @@ for (const delivery of ['at-least-once', 'exactly-once'] as const) {
         texts.map((text, at) => ({ value: Buffer.from(text), partition: at % 2 })),
       )
     }
-    for (const lines of [1, 37, 60, 100]) await consumeUntilKilled(dataDir, delivery, lines)
+    for (const lines of [1, 37, 60, 100])
+      await linesUntilKilled(import.meta.dirname, program, [dataDir, delivery], lines)
     await using log = await openLog({ dataDir })
     const { Subscription } = await import('../src/index.ts')
     const subscription = await Subscription.open(log, 't', ({ value }) => ({ text: Buffer.from(value!).toString() }), {

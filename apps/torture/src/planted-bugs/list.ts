@@ -328,4 +328,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'this.#deleted = new Set([...deleted].slice(0, 0))',
     test: { file: 'packages/log/test/maintenance.test.ts', name: 'cut short' },
   },
+  {
+    name: 'readers get a rebuilt read model before it is as far as the one before',
+    file: 'packages/eventstore/src/projections/running-projection.ts',
+    find: 'if (this.#live !== undefined) await this.#reach(builder, this.#live.position)',
+    replace: '',
+    test: { file: 'packages/eventstore/test/projections/projections.test.ts', name: 'still behind when' },
+  },
+  {
+    name: 'a member of a group handles the streams of others as well',
+    file: 'packages/eventstore/src/consumers/slots.ts',
+    find: 'partitionForKey(key!, slotCount) === slot',
+    replace: 'partitionForKey(key!, slotCount) >= 0 || slot < 0',
+    test: { file: 'packages/eventstore/test/consumers.test.ts', name: 'while members come and go' },
+  },
+  {
+    name: 'appends do not wait while an inline projection is switched to another build',
+    file: 'packages/eventstore/src/projections/inline-projection.ts',
+    find: 'if (stored?.switching === undefined) return stored?.live ?? 1',
+    replace: 'if (stored?.switching !== 0) return stored?.live ?? 1',
+    test: { file: 'packages/eventstore/test/projections/inline.test.ts', name: 'while appends go on' },
+  },
 ]

@@ -9,6 +9,7 @@ import { closedError } from '../processors/definition.ts'
 import { EventProcessor } from '../processors/event-processor.ts'
 import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
 import type { AsyncProjection } from './async-projection.ts'
+import { dropOldBuilds } from './old-builds.ts'
 import { modelOf } from './read-model.ts'
 import { changeProjection, checkpointOf, firstProjection, type StoredProjection } from './stored-projection.ts'
 
@@ -256,12 +257,7 @@ export class RunningProjection {
   }
 
   async #dropOld(): Promise<void> {
-    for (const build of this.#stored.old) {
-      const model = await modelOf(this.#events.log, this.#projection, build)
-      await model.truncate()
-      await this.#events.log.transaction(tx => checkpointOf(this.name, build).clear(tx))
-      await this.#change(stored => ({ ...stored, old: stored.old.filter(other => other !== build) }))
-    }
+    this.#stored = await dropOldBuilds(this.#events.log, this.#projection)
   }
 
   async #change(change: (stored: StoredProjection) => StoredProjection): Promise<StoredProjection> {

@@ -14,6 +14,8 @@ export interface StoredProjection {
   readonly newest: number
   /** Builds that nobody is to read any more. */
   readonly old: readonly number[]
+  /** Of one that is inline: until then appends wait, for another build is about to be read. */
+  readonly switching?: number
   /** Positions mean nothing in another incarnation of the events' topic. */
   readonly incarnation: string
 }
@@ -31,6 +33,10 @@ export function firstProjection(log: Log, version: number): StoredProjection {
   return { live: 1, version, newest: 1, old: [], incarnation: log.topic(eventsTopic).incarnation }
 }
 
+export function writeProjection(tx: Transaction, name: string, stored: StoredProjection): void {
+  tx.putState(space, keyOf(name), Buffer.from(JSON.stringify(stored)))
+}
+
 /** Changes what is stored in a commit of its own; gives what is stored then. */
 export function changeProjection(
   log: Log,
@@ -40,7 +46,7 @@ export function changeProjection(
   return log.transaction(async (tx: Transaction) => {
     const stored = await readProjection(tx, name)
     const changed = change(stored)
-    if (changed !== stored) tx.putState(space, keyOf(name), Buffer.from(JSON.stringify(changed)))
+    if (changed !== stored) writeProjection(tx, name, changed)
     return changed
   })
 }

@@ -163,6 +163,37 @@ describeEachLog('projections', open => {
     await done
   })
 
+  it('a build that is still behind when the one before has stopped comes as far before it is read', async () => {
+    await using log = await open()
+    const store = new EventStore(log)
+    const model = (build: number) => {
+      const documents = new Documents<number>(log, `counts ${build}`)
+      const within = (tx: Transaction) => ({ build, writer: documents.within(tx) })
+      return { documents, within, truncate: () => documents.truncate() }
+    }
+    // As many as there are rounds in which a build runs after the end.
+    let more = 3
+    let switched = false
+    const counts: AsyncProjection<AccountEvent, ReturnType<typeof model>> = {
+      name: 'counts',
+      into: model,
+      async apply({ streamId, version }, { build, writer }) {
+        if (build > 1 && more-- > 0) {
+          // Before this one is in the new build, the next is in the one that is read.
+          const { position } = await store.append('account-1', deposit(1))
+          await runner.waitFor('counts', position)
+        } else if (build > 1) for (let turn = 0; turn < 200 && !switched; turn++) await turnOfTheLoop()
+        writer.put(streamId, version + 1)
+      },
+    }
+    await store.append('account-1', deposit(1))
+    await using runner = await startProjections(store, [counts])
+    await runner.caughtUp('counts')
+    await runner.rebuild('counts')
+    switched = true
+    expect(await (await readModel(store, counts)).documents.get('account-1')).toBe(4)
+  })
+
   it('a model that a reader still has stays as it was, until the next rebuild drops it', async () => {
     await using log = await open()
     const store = new EventStore(log)

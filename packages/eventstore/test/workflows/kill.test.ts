@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../../tooling/test/until-killed.ts'
 import { EventStore } from '../../src/index.ts'
 import { startWorkflows, type Workflow } from '../../src/workflows/index.ts'
 import { temporaryFolder } from '../given.ts'
@@ -33,15 +32,7 @@ const program = `import { EventStore } from ${JSON.stringify(join(import.meta.di
 
 it('killed at any moment: each event and each timer was reacted to once', async () => {
   await using folder = await temporaryFolder()
-  for (const after of [2, 20, 45]) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, folder.path], {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let seen = 0
-    for await (const _ of createInterface({ input: child.stdout })) if (++seen === after) child.kill('SIGKILL')
-    expect(seen).toBeGreaterThanOrEqual(after)
-  }
+  for (const after of [2, 20, 45]) await linesUntilKilled(import.meta.dirname, program, [folder.path], after)
   await using store = await EventStore.open({ dataDir: folder.path })
   // biome-ignore lint/security/noGlobalEval: the program that was killed and this one have the same workflow
   const echo: Workflow = eval(workflow)

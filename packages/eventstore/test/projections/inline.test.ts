@@ -1,0 +1,80 @@
+import type { Untyped } from '@aegis/log'
+import { expect, it } from 'vitest'
+import { describeEachLog } from '../../../../tooling/test/each-log.ts'
+import { EventStore } from '../../src/index.ts'
+import { type AsyncProjection, inline, readModel, rebuildInline } from '../../src/projections/index.ts'
+
+// What the events before have made of it decides what becomes of an event: an order that is not kept shows.
+const chain: AsyncProjection = {
+  name: 'chain',
+  streams: 'account-*',
+  async apply({ streamId, data }, model) {
+    model.put(streamId, (((await model.get(streamId)) ?? 7) * 31 + data) % 1_000_003)
+  },
+}
+
+const chained = (data: readonly number[]): number => data.reduce((before, n) => (before * 31 + n) % 1_000_003, 7)
+
+describeEachLog('an inline projection with a read model', open => {
+  it('is rebuilt from all that is stored, while appends go on, and has each of them once and in order', async () => {
+    const log = await open()
+    await new EventStore(log).append('account-0', [
+      { type: 'e', data: 1 },
+      { type: 'e', data: 2 },
+    ])
+    const store = new EventStore(log, { projections: [inline(chain)] })
+    await store.append('account-0', { type: 'e', data: 3 })
+    const of = async (streamId: string): Promise<number | undefined> =>
+      (await readModel(store, chain)).get(streamId) as Promise<number | undefined>
+    // It began when it was given to the store.
+    expect(await of('account-0')).toBe(chained([3]))
+    let rebuilt = false
+    const writing = [0, 1, 2].map(async writer => {
+      for (let n = 0; !rebuilt; n++) {
+        await store.append(`account-${writer}`, [
+          { type: 'e', data: n },
+          { type: 'e', data: writer },
+        ])
+        await store.append(`other-${writer}`, { type: 'e', data: n })
+      }
+    })
+    const progress: number[] = []
+    for (let round = 0; round < 3; round++)
+      await rebuildInline(store, chain, { onProgress: ({ position }) => progress.push(position) })
+    rebuilt = true
+    await Promise.all(writing)
+    for (const streamId of ['account-0', 'account-1', 'account-2'])
+      expect(await of(streamId)).toBe(chained((await store.load(streamId)).map(({ data }) => data)))
+    expect(progress.length).toBeGreaterThan(0)
+    await store.append('account-0', { type: 'e', data: 9 })
+    expect(await of('account-0')).toBe(chained((await store.load('account-0')).map(({ data }) => data)))
+  })
+
+  it('is refused a rebuild by what it cannot apply, and stays as it was; repaired, it is built anew', async () => {
+    const log = await open()
+    let broken = true
+    const careful: AsyncProjection = {
+      ...chain,
+      apply(event, model, tx) {
+        if (broken && event.data === 13) throw new Error('thirteen')
+        return chain.apply(event, model, tx)
+      },
+    }
+    await new EventStore(log).append(
+      'account-0',
+      [5, 13, 6].map(data => ({ type: 'e', data })),
+    )
+    const store = new EventStore(log, { projections: [inline(careful)] })
+    await expect(store.append('account-0', { type: 'e', data: 13 })).rejects.toThrow('thirteen')
+    await store.append('account-0', { type: 'e', data: 7 })
+    const value = async (): Promise<Untyped> => (await readModel(store, careful)).get('account-0')
+    await expect(rebuildInline(store, careful)).rejects.toMatchObject({ code: 'EVENT_PROCESSOR_FAILED' })
+    expect(await value()).toBe(chained([7]))
+    await store.append('account-0', { type: 'e', data: 8 })
+    broken = false
+    await rebuildInline(store, careful)
+    expect(await value()).toBe(chained([5, 13, 6, 7, 8]))
+    await store.append('account-0', { type: 'e', data: 13 })
+    expect(await value()).toBe(chained([5, 13, 6, 7, 8, 13]))
+  })
+})
