@@ -98,8 +98,9 @@ export interface TopicDetails extends TopicDescription {
   readonly partitionDetails: readonly PartitionDescription[]
 }
 
+/** A record to be appended. Its bytes must not change until the append is acknowledged. */
 export interface OutgoingRecord {
-  /** A text is stored as UTF-8. */
+  /** A text is stored as UTF-8; half a surrogate pair is refused, for it would become another text. */
   key?: Uint8Array | string | null
   /** A text is stored as UTF-8, without a copy in between. `null` is a tombstone. */
   value: Uint8Array | string | null

@@ -143,3 +143,41 @@ describe('retention', () => {
     await expect(log.alterTopic('u', {})).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' })
   })
 })
+
+describe('a topic that is damaged', () => {
+  it('does not keep the others from giving space back, and the process is told why once', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const warnings: string[] = []
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(warning => void warnings.push(String(warning)))
+    try {
+      let now = 1_000
+      const storage = await openMemory()
+      const log = await openLog({ storage, now: () => now })
+      await log.createTopic('damaged', { cleanup: 'compact' })
+      await log.createTopic('sound', { retention: 10 })
+      for (let n = 0; n < 4; n++) await log.append('damaged', { key: 'a', value: `${n}` })
+      await log.append('sound', { value: 'v' })
+      const range = storage.range.bind(storage)
+      storage.range = options =>
+        options?.gte?.[0] === 0x20 && options.gte[4] === 1
+          ? (async function* () {
+              yield* []
+              throw new Error('a damaged block')
+            })()
+          : range(options)
+      now += 100
+      await expect(log.runMaintenance()).rejects.toThrow('a damaged block')
+      expect((await log.describeTopic('sound')).partitionDetails[0]!.records).toBe(0)
+      for (let turn = 0; turn < 3; turn++) {
+        vi.advanceTimersByTime(5_000)
+        await log.runMaintenance().catch(() => undefined)
+      }
+      expect(warnings).toEqual([expect.stringMatching(/space of the log cannot be given back.*a damaged block/)])
+      await log.close()
+      await storage.close()
+    } finally {
+      warn.mockRestore()
+      vi.useRealTimers()
+    }
+  })
+})

@@ -75,6 +75,25 @@ describe('the sequencer', () => {
     await storage.close()
   })
 
+  it('refuses what rests on a value that cannot be read, and nothing else that was asked for with it', async () => {
+    const storage = await openMemory()
+    const log = await openLog({ storage })
+    await log.createTopic('t', { keyed: 'latest' })
+    const getMany = storage.getMany.bind(storage)
+    storage.getMany = keys =>
+      keys.some(key => Buffer.from(key).includes('damaged')) ? Promise.reject(new Error('no checksum')) : getMany(keys)
+    const keys = ['a', 'b', 'damaged', 'c']
+    const appended = await Promise.allSettled(
+      keys.map(key => log.append('t', { key, value: 'v' }, { expected: 'no-stream' })),
+    )
+    expect(appended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+    storage.getMany = getMany
+    const { records } = await log.read('t', 0, { from: 0 })
+    expect(records.map(({ key }) => Buffer.from(key!).toString())).toEqual(['a', 'b', 'c'])
+    await log.close()
+    await storage.close()
+  })
+
   it('keeps the order of calls, keyed and not, and close lets everything through that was called before', async () => {
     const storage = await crossing(() => 5)
     const log = await openLog({ storage })

@@ -73,6 +73,8 @@ export class SequencedStorage implements Storage {
   #unflushed = false
   /** None where a sync does not make buffered commits durable. */
   readonly #periodicSync: PeriodicSync | undefined
+  /** A close waits for it: what it syncs is gone afterwards. */
+  #flushing: Promise<unknown> | undefined
   #failure: unknown
   #closed: Promise<void> | undefined
 
@@ -141,9 +143,9 @@ export class SequencedStorage implements Storage {
   async flush(): Promise<void> {
     this.#assertWritable()
     if (this.#medium.flush === undefined) return this.#enqueue([], 'fsync')
-    await this.#writing
-    this.#assertWritable()
-    await this.#flushMedium()
+    const flushing = this.#flushWritten()
+    this.#flushing = Promise.allSettled([this.#flushing, flushing])
+    await flushing
   }
 
   async approximateSize(start: Uint8Array, end: Uint8Array): Promise<number> {
@@ -212,6 +214,7 @@ export class SequencedStorage implements Storage {
     try {
       await this.#writing
       await this.#periodicSync?.stop()
+      await this.#flushing
       if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
     } finally {
       try {
@@ -280,6 +283,12 @@ export class SequencedStorage implements Storage {
       return false
     }
     return this.#unflushed
+  }
+
+  async #flushWritten(): Promise<void> {
+    await this.#writing
+    if (this.#failure !== undefined) throw this.#fencedError()
+    await this.#flushMedium()
   }
 
   async #flushMedium(): Promise<void> {

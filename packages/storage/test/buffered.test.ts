@@ -55,6 +55,16 @@ it('commits go on while the sync runs, and those behind it are synced by the nex
   await becomesDurable(counter)
 })
 
+it('a close waits for the flush that was called before it', async () => {
+  for (let n = 0; n < 10; n++) {
+    const storage = await openLevel({ dataDir })
+    await commit(storage, n)
+    const flushed = storage.flush()
+    await Promise.all([storage.close(), flushed])
+    expect(await durable()).toBe(n + 1)
+  }
+})
+
 it('flush and close sync at once what waits for it', async () => {
   const storage = await openLevel({ dataDir })
   await commit(storage, 1)

@@ -47,7 +47,12 @@ function sizeOf(part: Uint8Array | string | null | undefined, limit: number): nu
 }
 
 function checkPart(part: 'key' | 'value', bytes: unknown, topic: string): void {
-  if (bytes === null || typeof bytes === 'string' || bytes instanceof Uint8Array) return
+  if (bytes === null || bytes instanceof Uint8Array) return
+  if (typeof bytes === 'string') {
+    // In UTF-8 half a surrogate pair becomes U+FFFD: another text, and perhaps the key of something else.
+    if (bytes.isWellFormed()) return
+    throw new AegisError('LOG_INVALID', `${part} of a record for ${topic} is no well-formed text: give its bytes`)
+  }
   throw new AegisError(
     'LOG_INVALID',
     `${part} of a record for ${topic} is ${bytes === undefined ? 'missing' : `a ${typeof bytes}`}: give bytes, a text or null`,

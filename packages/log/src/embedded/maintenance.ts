@@ -1,3 +1,4 @@
+import { AegisError } from '@aegis/storage'
 import { deletedKey, Space, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
 import { compactHistory } from './compaction/history.ts'
@@ -41,12 +42,13 @@ export class Maintenance {
   #running: Promise<void> = Promise.resolve()
   #stopped = false
   #producersDue = 0
+  readonly #warned = new Set<string>()
 
   constructor(host: Host, deleted: Iterable<number>) {
     this.#host = host
     this.#deleted = new Set(deleted)
-    // A failed step is tried again at the next turn; what makes all of them fail, a fenced storage, shows on the next append.
-    this.#timer = setInterval(() => void this.run().catch(() => undefined), interval)
+    // What fails is tried again at the next turn.
+    this.#timer = setInterval(() => void this.run().catch(error => this.#warn(error)), interval)
     this.#timer.unref()
   }
 
@@ -69,22 +71,32 @@ export class Maintenance {
     await this.#running
   }
 
+  /** What cannot be done for one topic, for its records are damaged, is no reason to let the others grow. */
   async #round(): Promise<void> {
-    for (const id of this.#deleted) {
-      await this.#clear(id)
-      if (this.#stopped) return
-      this.#deleted.delete(id)
+    const failures: unknown[] = []
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      if (!this.#stopped) await work().catch((error: unknown) => failures.push(error))
     }
-    for (const topic of [...this.#host.topics()]) {
-      for (const partition of topic.partitions) {
-        if (this.#stopped) return
-        await this.#trim(topic, partition)
-      }
-      const stopped = (): boolean => this.#stopped
-      if (topic.config.cleanup === 'compact') await compactLatest(this.#host, topic, stopped)
-      if (topic.config.keyed === 'history') await compactHistory(this.#host, topic, stopped)
-    }
-    await this.#forgetProducers()
+    for (const id of this.#deleted) await attempt(() => this.#clear(id))
+    for (const topic of [...this.#host.topics()]) await attempt(() => this.#maintain(topic))
+    await attempt(() => this.#forgetProducers())
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async #maintain(topic: TopicState): Promise<void> {
+    for (const partition of topic.partitions) await this.#trim(topic, partition)
+    const stopped = (): boolean => this.#stopped
+    if (topic.config.cleanup === 'compact') await compactLatest(this.#host, topic, stopped)
+    if (topic.config.keyed === 'history') await compactHistory(this.#host, topic, stopped)
+  }
+
+  /** Once for each reason; what makes everything fail, a fenced storage, shows on the next append. */
+  #warn(error: unknown): void {
+    const expected = ['LOG_CLOSED', 'STORAGE_FENCED', 'STORAGE_READ_ONLY'].some(code => AegisError.is(error, code))
+    const reason = String(error)
+    if (expected || this.#warned.has(reason) || this.#warned.size > 100) return
+    this.#warned.add(reason)
+    process.emitWarning(`The space of the log cannot be given back: ${reason}`, { code: 'AEGIS_LOG_MAINTENANCE' })
   }
 
   async #forgetProducers(): Promise<void> {
@@ -123,6 +135,7 @@ export class Maintenance {
       }
     }
     await sequencer.write(stage => stage.delete(deletedKey(id)))
+    this.#deleted.delete(id)
   }
 
   async #trim(topic: TopicState, partition: PartitionState): Promise<void> {

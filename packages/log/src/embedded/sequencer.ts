@@ -158,16 +158,24 @@ export class Sequencer {
       const chunk = this.#queue.splice(0, maxPrefetched)
       // Until they are decided: a commit that becomes durable between the fetch and the decision makes its values stale.
       this.#fetching = true
-      try {
-        const values = await this.#prefetch(chunk)
-        for (const queued of chunk) this.#decide(queued, values)
-      } catch (error) {
-        for (const queued of chunk) queued.reject(error)
-      }
+      // What one of them wants to know may be damaged: that is no reason to refuse the others.
+      if (!(await this.#decideAll(chunk))) for (const queued of chunk) await this.#decideAll([queued])
       this.#fetching = false
       this.#retired.clear()
     }
     this.#draining = undefined
+  }
+
+  /** Whether it was done; of one alone it is told why not. */
+  async #decideAll(chunk: readonly Queued[]): Promise<boolean> {
+    try {
+      const values = await this.#prefetch(chunk)
+      for (const queued of chunk) this.#decide(queued, values)
+      return true
+    } catch (error) {
+      if (chunk.length === 1) chunk[0]!.reject(error)
+      return chunk.length === 1
+    }
   }
 
   async #prefetch(chunk: readonly Queued[]): Promise<Map<string, Uint8Array | undefined>> {

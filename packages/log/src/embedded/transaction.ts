@@ -37,6 +37,9 @@ export interface TransactionHost {
   state(name: string): TopicState
 }
 
+const tooOld = (): AegisError =>
+  new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
+
 interface Truncation {
   readonly topic: TopicState
   readonly key: Uint8Array
@@ -49,6 +52,9 @@ export class EmbeddedTransaction implements Transaction {
   readonly #began: number
   #snapshot: StorageSnapshot | undefined
   #ended = false
+  /** It was too old, and nothing is kept for it any more. */
+  #expired = false
+  #timer: NodeJS.Timeout | undefined
   /** Reads that have begun and not come to their end. */
   #reading = 0
   #bytes = 0
@@ -186,9 +192,23 @@ export class EmbeddedTransaction implements Transaction {
 
   async end(): Promise<void> {
     this.#ended = true
+    await this.#release()
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#timer)
     this.#host.sequencer.recent.release(this)
-    await this.#snapshot?.close()
+    const snapshot = this.#snapshot
     this.#snapshot = undefined
+    await snapshot?.close()
+  }
+
+  /** Its function may never return: what is kept for it would grow for ever. */
+  #expire(): void {
+    if (this.#ended) return
+    this.#expired = true
+    // Closing a snapshot of a log that is closed meanwhile says nothing that anybody could use.
+    this.#release().catch(() => undefined)
   }
 
   #decide(stage: Stage, now: number): void {
@@ -236,6 +256,9 @@ export class EmbeddedTransaction implements Transaction {
     this.#reading++
     try {
       return await read()
+    } catch (error) {
+      // Its snapshot was closed under it.
+      throw this.#expired ? tooOld() : error
     } finally {
       this.#reading--
     }
@@ -310,6 +333,8 @@ export class EmbeddedTransaction implements Transaction {
     if (this.#snapshot === undefined) {
       this.#host.sequencer.recent.remember(this)
       this.#snapshot = this.#host.storage.snapshot()
+      this.#timer = setTimeout(() => this.#expire(), maxAge + 1_000)
+      this.#timer.unref()
     }
     return this.#snapshot
   }
@@ -349,8 +374,8 @@ export class EmbeddedTransaction implements Transaction {
         'TRANSACTION_STATE',
         'the transaction has ended: await everything done on it before its function returns',
       )
-    if (this.#host.now() - this.#began > maxAge) {
-      throw new AegisError('TRANSACTION_TOO_OLD', `the transaction is older than ${maxAge} ms: make it shorter`)
+    if (this.#expired || this.#host.now() - this.#began > maxAge) {
+      throw tooOld()
     }
   }
 }

@@ -12,6 +12,8 @@ const wrongRecords: Record<string, unknown> = {
   'a timestamp that is no whole number': { value: null, timestamp: 1.5 },
   'a timestamp beyond all numbers': { value: null, timestamp: Number.POSITIVE_INFINITY },
   'a header key that is no text': { value: null, headers: [{ key: 7, value: null }] },
+  'a key that is half a character': { key: '\ud800', value: null },
+  'a value that is half a character': { value: 'a\udfff' },
   'a header key that is half a character': { value: null, headers: [{ key: '\ud800', value: null }] },
 }
 
