@@ -12,7 +12,7 @@ import {
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { Feed } from './feed.ts'
-import { lastMessage } from './messages.ts'
+import { lastMessage, messagesFrom } from './messages.ts'
 import { type Publisher, SequenceConflict } from './publisher.ts'
 import type { StoredMessage } from './stored-message.ts'
 import { Topic, type TopicConfig } from './topic.ts'
@@ -30,7 +30,8 @@ export class Catalog {
   readonly #feed: Feed
   /** What ended the watching: from then on topics of others do not become known. */
   #failure: { readonly error: unknown } | undefined
-  #upToDate: () => void = () => undefined
+  /** All configurations up to this sequence were taken up. */
+  #loaded = 0
 
   constructor(domain: Domain, publisher: Publisher, defaults: TopicDefaults) {
     this.#domain = domain
@@ -41,14 +42,11 @@ export class Catalog {
 
   /** Resolves when every topic that was there at the call is known. */
   async load(): Promise<void> {
-    const newest = await lastMessage(this.#domain, this.#domain.subjects.topics)
-    if (newest === undefined) return
-    const known = (): boolean => (this.#sequences.get(newest.subject) ?? 0) >= newest.sequence
-    while (!known()) {
-      if (this.#failure !== undefined) throw this.#failure.error
-      await new Promise<void>(resolve => {
-        this.#upToDate = resolve
-      })
+    if (this.#failure !== undefined) throw this.#failure.error
+    // Asked for, not waited for: what is asked for has an answer or fails in time.
+    for await (const message of messagesFrom(this.#domain, this.#domain.subjects.topics, this.#loaded + 1)) {
+      this.#take(message)
+      this.#loaded = message.sequence
     }
   }
 
@@ -140,7 +138,6 @@ export class Catalog {
     } catch (error) {
       this.#failure = { error }
     }
-    this.#upToDate()
   }
 
   /** Takes up a configuration unless a newer one of the topic is known. */

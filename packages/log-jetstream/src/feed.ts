@@ -20,6 +20,7 @@ const inactiveThreshold = 60_000
  */
 export class Feed {
   readonly #domain: Domain
+  readonly #stream: string
   readonly #filter: string
   readonly #arrived: () => void
   readonly #ended: () => void
@@ -36,8 +37,9 @@ export class Feed {
   #failure: { readonly error: unknown } | undefined
 
   /** `arrived` is called when there is something to take, and when it failed. */
-  constructor(domain: Domain, filter: string, start: FeedStart, arrived: () => void) {
+  constructor(domain: Domain, filter: string, start: FeedStart, arrived: () => void, stream = domain.stream) {
     this.#domain = domain
+    this.#stream = stream
     this.#filter = filter
     this.#start = start
     this.#arrived = arrived
@@ -74,9 +76,9 @@ export class Feed {
     const consumer = this.#consumer
     this.#consumer = undefined
     this.#asked = 0
-    const { connection, manager, stream } = this.#domain
+    const { connection, manager } = this.#domain
     if (consumer !== undefined && !connection.isClosed()) {
-      manager.consumers.delete(stream, consumer).catch(() => undefined)
+      manager.consumers.delete(this.#stream, consumer).catch(() => undefined)
     }
   }
 
@@ -87,7 +89,7 @@ export class Feed {
     const began = performance.now()
     for (let wait = 20; !this.#closed; wait = Math.min(2 * wait, 1_000)) {
       try {
-        const { name } = await this.#domain.manager.consumers.add(this.#domain.stream, this.#configuration())
+        const { name } = await this.#domain.manager.consumers.add(this.#stream, this.#configuration())
         this.#consumer = name
         break
       } catch (error) {
@@ -137,14 +139,14 @@ export class Feed {
     if (inbox === undefined || this.#consumer === undefined) return
     this.#asked = batch
     this.#alive()
-    const { connection, stream } = this.#domain
+    const { connection } = this.#domain
     const request = {
       batch,
       max_bytes: 2 * (connection.info?.max_payload ?? 1_048_576),
       expires: nanos(expires),
       idle_heartbeat: nanos(heartbeat),
     }
-    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#consumer}`, JSON.stringify(request), {
+    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, JSON.stringify(request), {
       reply: inbox,
     })
   }

@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv'
 import type { Domain } from '../domain.ts'
+import { Feed } from '../feed.ts'
 import { tokenOf } from '../subjects.ts'
 import type { Topic } from '../topic.ts'
 import { emptyGroup, type GroupRecord } from './group-record.ts'
@@ -24,6 +25,10 @@ export class GroupStore {
 
   constructor(domain: Domain) {
     this.#domain = domain
+  }
+
+  get #name(): string {
+    return `${this.#domain.stream}_groups`
   }
 
   async record(topic: Topic, groupId: string): Promise<GroupRecord | undefined> {
@@ -65,14 +70,29 @@ export class GroupStore {
     return entry === null || entry.operation !== 'PUT' ? undefined : entry.created.getTime()
   }
 
-  /** Calls back for each change of the group, the newest states first; gives the function that ends it. */
-  async watch(topic: Topic, groupId: string, changed: (key: string) => void): Promise<() => void> {
-    const { all } = groupKeys(topic, groupId)
-    const watching = await this.#ask('watching a group', bucket => bucket.watch({ key: all }))
-    void (async () => {
-      for await (const entry of watching) changed(entry.key)
-    })()
-    return () => watching.stop()
+  /**
+   * Calls back for what is there of a group, and for each change, with the key. `failed` is called when nothing can be heard any
+   * more. Gives the function that ends it.
+   */
+  async watch(
+    topic: Topic,
+    groupId: string,
+    changed: (key: string) => void,
+    failed: (error: unknown) => void,
+  ): Promise<() => void> {
+    await this.#open()
+    const keys = `$KV.${this.#name}.`
+    const filter = `${keys}${groupKeys(topic, groupId).all}`
+    const arrived = (): void => {
+      try {
+        for (let entry = feed.take(); entry !== undefined; entry = feed.take())
+          changed(entry.subject.slice(keys.length))
+      } catch (error) {
+        failed(error)
+      }
+    }
+    const feed = new Feed(this.#domain, filter, 'last-of-each-subject', arrived, `KV_${this.#name}`)
+    return () => feed.close()
   }
 
   /** The records of all groups of a topic. */
@@ -110,11 +130,11 @@ export class GroupStore {
   }
 
   #open(): Promise<KV> {
-    const { connection, stream, replicas, patience } = this.#domain
+    const { connection, replicas, patience } = this.#domain
     this.#bucket ??= patience
       .request('opening the groups', () =>
         // Read from the leader only: who decides must not decide on what another server has not heard yet.
-        new Kvm(connection).create(`${stream}_groups`, { history: 1, replicas, allow_direct: false }),
+        new Kvm(connection).create(this.#name, { history: 1, replicas, allow_direct: false }),
       )
       .catch((error: unknown) => {
         this.#bucket = undefined

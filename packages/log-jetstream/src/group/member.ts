@@ -48,6 +48,8 @@ export class Member implements GroupMember {
   /** When the next of the others is overdue, unless it is heard of. */
   #overdue: NodeJS.Timeout | undefined
   #lastTick = 0
+  /** Whether it can hear nobody any more: then silence says nothing. */
+  #deaf = false
   #unwatch: () => void = () => undefined
   #left: Promise<void> | undefined
   /** Whether it has been among the group's members. */
@@ -77,10 +79,18 @@ export class Member implements GroupMember {
     this.#timer.unref()
     const unchange = this.#topic.onChange(() => this.#soon())
     const { signs } = groupKeys(this.#topic, this.groupId)
-    const unwatch = await store.watch(this.#topic, this.groupId, key => {
-      if (key.startsWith(`${signs}.`)) this.#heard.set(key.slice(signs.length + 1), performance.now())
-      else this.#soon()
-    })
+    const unwatch = await store.watch(
+      this.#topic,
+      this.groupId,
+      key => {
+        if (key.startsWith(`${signs}.`)) this.#heard.set(key.slice(signs.length + 1), performance.now())
+        else this.#soon()
+      },
+      error => {
+        this.#deaf = true
+        this.#settled?.reject(error)
+      },
+    )
     this.#unwatch = () => {
       unchange()
       unwatch()
@@ -253,6 +263,7 @@ export class Member implements GroupMember {
     this.#noticeSleep()
     const now = performance.now()
     const silent = new Set<string>()
+    if (this.#deaf) return silent
     let next = Number.POSITIVE_INFINITY
     for (const { id, sessionTimeout } of record.members) {
       if (id === this.memberId) continue
