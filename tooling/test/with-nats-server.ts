@@ -18,6 +18,14 @@ export function describeWithServer(name: string, body: () => void, version = '2.
   describe.skip(`${name} (needs nats-server ${version}, ${found}: see CONTRIBUTING.md)`, body)
 }
 
+/** Tests that run on the newest and on the oldest server that is installed. */
+export function describeEachServer(name: string, body: (options: ServerOptions) => void): void {
+  for (const program of new Set([programs[0], programs.at(-1)])) {
+    if (program === undefined) describeWithServer(name, () => body({}))
+    else describeWithServer(`${name}, nats-server ${program.version}`, () => body({ program }))
+  }
+}
+
 /** One server for all tests of a file; each test takes a domain of its own. */
 export function givenServer(options: ServerOptions = {}): { readonly url: string; domain(): string } {
   let server: NatsServer | undefined

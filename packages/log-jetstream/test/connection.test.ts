@@ -1,6 +1,6 @@
 import { NatsServer, NetworkProxy } from '@aegis/nats-server'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeWithServer } from '../../../tooling/test/with-nats-server.ts'
+import { describeEachServer, describeWithServer } from '../../../tooling/test/with-nats-server.ts'
 import { type ClusterLog, connectLog, type LogStatus } from '../src/index.ts'
 
 const text = (value: Uint8Array | null): string => Buffer.from(value ?? []).toString()
@@ -126,7 +126,7 @@ describeWithServer('a connection', () => {
   })
 })
 
-describeWithServer('signing in', () => {
+describeEachServer('signing in', servers => {
   const accounts = {
     'a user and a password': {
       configuration: 'authorization { user: ada, password: secret }',
@@ -146,7 +146,7 @@ describeWithServer('signing in', () => {
   }
   for (const [name, { configuration, right, wrong }] of Object.entries(accounts)) {
     it(`with ${name} works, and is refused by name when they are wrong or missing`, async () => {
-      await using server = await NatsServer.start({ configuration })
+      await using server = await NatsServer.start({ ...servers, configuration })
       for (const options of [wrong, {}]) {
         const refused = connectLog({ url: server.url, ...options })
         await expect(refused).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
@@ -158,7 +158,10 @@ describeWithServer('signing in', () => {
   }
 
   it('takes user and password from the address, too', async () => {
-    await using server = await NatsServer.start({ configuration: 'authorization { user: ada, password: "p:s" }' })
+    await using server = await NatsServer.start({
+      ...servers,
+      configuration: 'authorization { user: ada, password: "p:s" }',
+    })
     const log = await connectLog({ url: server.url.replace('nats://', 'nats://ada:p%3As@') })
     await log.close()
   })

@@ -4,7 +4,7 @@ import { NatsServer } from '@aegis/nats-server'
 import { encodeAccount, encodeOperator, encodeUser, fmtCreds } from '@nats-io/jwt'
 import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys'
 import { expect, it } from 'vitest'
-import { describeWithServer } from '../../../tooling/test/with-nats-server.ts'
+import { describeEachServer } from '../../../tooling/test/with-nats-server.ts'
 import { connectLog } from '../src/index.ts'
 import { givenFolder } from './certificates.ts'
 
@@ -31,10 +31,10 @@ async function credentialsOf(account: KeyPair): Promise<string> {
   return path
 }
 
-describeWithServer('a credentials file', () => {
+describeEachServer('a credentials file', options => {
   it('of a user of the account connects; of a user of another it is refused by name, as is none', async () => {
     const { configuration, account } = await operated()
-    await using server = await NatsServer.start({ configuration })
+    await using server = await NatsServer.start({ ...options, configuration })
     const { url } = server
     for (const options of [{ credentialsFile: await credentialsOf(createAccount()) }, {}]) {
       await expect(connectLog({ url, ...options })).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
@@ -48,7 +48,7 @@ describeWithServer('a credentials file', () => {
 
   it('that holds no credentials is refused by name', async () => {
     const { configuration } = await operated()
-    await using server = await NatsServer.start({ configuration })
+    await using server = await NatsServer.start({ ...options, configuration })
     const credentialsFile = join(await givenFolder(), 'user.creds')
     await writeFile(credentialsFile, 'nothing of the kind')
     await expect(connectLog({ url: server.url, credentialsFile })).rejects.toMatchObject({
