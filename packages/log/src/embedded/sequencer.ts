@@ -23,12 +23,12 @@ interface Queued {
   reject(error: unknown): void
 }
 
-/** A commit is not gathered beyond it. */
-const maxCommitBytes = 8_000_000
+/** A commit is not gathered beyond it: of two of a size one is encoded while the other is written, of a small and a large one hardly anything. */
+const maxCommitBytes = 1_000_000
 /** A commit of this size is worth an fsync of its own: it starts at once, and the next is gathered meanwhile. */
 const promptBytes = 32_000
 /** With so many commits waiting, requests queue instead of being decided. */
-const maxPending = 3
+const maxPending = 8
 const maxPrefetched = 1_000
 
 /**
