@@ -1,11 +1,11 @@
-import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
+import type { Durability, Operation, Storage } from '@aegis/storage'
 import type { AppendOptions, OutgoingRecord, Receipt, RecordPosition } from '../log.ts'
 import { checkedRecords, checkRecord, decideAppend, decideOne, decidePlain, prepareAppend } from './append.ts'
-import { Commit } from './commit.ts'
+import type { Commit } from './commit.ts'
+import { CommitQueue } from './commit-queue.ts'
 import { RecentWrites } from './recent-writes.ts'
 import { keyText, Stage } from './stage.ts'
 import { closedError } from './stored-reads.ts'
-import { Tail } from './tail.ts'
 import type { TopicState } from './topic-state.ts'
 
 export interface Request {
@@ -23,12 +23,7 @@ interface Queued {
   reject(error: unknown): void
 }
 
-/** A commit is not gathered beyond it: of two of a size one is encoded while the other is written, of a small and a large one hardly anything. */
-const maxCommitBytes = 1_000_000
-/** A commit of this size is worth an fsync of its own: it starts at once, and the next is gathered meanwhile. */
-const promptBytes = 32_000
-/** With so many commits waiting, requests queue instead of being decided. */
-const maxPending = 8
+/** Stored values are fetched for so many requests at once. */
 const maxPrefetched = 1_000
 
 /**
@@ -37,39 +32,41 @@ const maxPrefetched = 1_000
  * Speculating is safe because a failed write fences: nothing decided after it can become durable.
  */
 export class Sequencer {
-  /** Number of the last durable commit. */
-  commits = 0
   readonly recent = new RecentWrites(this)
   /** What is known of a stored value, and durable, without asking storage. */
   known: (id: string) => Uint8Array | undefined = () => undefined
   /** Told of the writes of each commit in the turn in which it becomes visible. */
   observe: (writes: ReadonlyMap<string, Operation>) => void = nothing
   readonly #storage: Storage
-  readonly #durability: Durability
   readonly #now: () => number
-  readonly #tail = new Tail()
+  readonly #commits: CommitQueue
   /** Waits for stored values, in order; while there is something here, nothing overtakes it. */
   #queue: Queued[] = []
   #draining: Promise<void> | undefined
-  /** Decided and not durable: the first may be in flight, the last is being gathered. */
-  readonly #pending: Commit[] = []
-  #inFlight: Commit | undefined
-  #scheduled = false
   /** Values of commits that became durable since stored values were asked for that are still to be decided on. */
   readonly #retired = new Map<string, Uint8Array | undefined>()
   #fetching = false
-  #progress: (() => void)[] = []
-  #failure: unknown
   #closed = false
 
   constructor(storage: Storage, durability: Durability, now: () => number) {
     this.#storage = storage
-    this.#durability = durability
     this.#now = now
+    this.#commits = new CommitQueue(storage, durability, now, commit => this.#visible(commit))
   }
 
+  /** Number of the last durable commit. */
+  get commits(): number {
+    return this.#commits.durable
+  }
+
+  /** The stored commits end with this one. */
+  startAfter(commit: number): void {
+    this.#commits.durable = Math.max(this.#commits.durable, commit)
+  }
+
+  /** Decided and not durable. */
   get pending(): readonly Commit[] {
-    return this.#pending
+    return this.#commits.pending
   }
 
   submit(request: Request): Promise<void> {
@@ -98,9 +95,9 @@ export class Sequencer {
       return this.#appendQueued(topic, records, options)
     }
     const list = checkedRecords(topic, records)
-    const commit = this.#gathering()
+    const commit = this.#commits.gathering()
     const receipt = decidePlain(topic, list, commit, this.#now())
-    this.#schedule(commit)
+    this.#commits.schedule(commit)
     return commit.durable.then(() => receipt)
   }
 
@@ -114,9 +111,9 @@ export class Sequencer {
       return this.#appendQueued(topic, record, {}).then(({ positions }) => positions[0]!)
     }
     checkRecord(topic, record)
-    const commit = this.#gathering()
+    const commit = this.#commits.gathering()
     const position = decideOne(topic, record, commit, this.#now())
-    this.#schedule(commit)
+    this.#commits.schedule(commit)
     return commit.durable.then(() => position)
   }
 
@@ -139,11 +136,11 @@ export class Sequencer {
   async close(): Promise<void> {
     this.#closed = true
     while (this.#draining !== undefined) await this.#draining
-    while (this.#pending.length > 0) await this.#oneCommit()
+    while (this.pending.length > 0) await this.#commits.oneCommit()
   }
 
   #free(): boolean {
-    return this.#draining === undefined && this.#pending.length <= maxPending
+    return this.#draining === undefined && !this.#commits.full
   }
 
   #enqueue(queued: Queued): void {
@@ -154,7 +151,7 @@ export class Sequencer {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      while (this.#pending.length > maxPending) await this.#oneCommit()
+      while (this.#commits.full) await this.#commits.oneCommit()
       const chunk = this.#queue.splice(0, maxPrefetched)
       // Until they are decided: a commit that becomes durable between the fetch and the decision makes its values stale.
       this.#fetching = true
@@ -197,8 +194,9 @@ export class Sequencer {
   }
 
   #lookup(id: string, fetched: ReadonlyMap<string, Uint8Array | undefined> | undefined): Uint8Array | undefined {
-    for (let at = this.#pending.length - 1; at >= 0; at--) {
-      const operation = this.#pending[at]!.writes.get(id)
+    const { pending } = this
+    for (let at = pending.length - 1; at >= 0; at--) {
+      const operation = pending[at]!.writes.get(id)
       if (operation !== undefined) return operation.type === 'put' ? operation.value : undefined
     }
     return this.#retired.has(id) ? this.#retired.get(id) : fetched?.get(id)
@@ -217,7 +215,7 @@ export class Sequencer {
       stage.undo()
       refusal = { error }
     }
-    const commit = this.#gathering()
+    const commit = this.#commits.gathering()
     if (refusal === undefined) {
       commit.apply(stage, now)
       commit.waiters.push({ committed: () => request.committed?.(), resolve, reject })
@@ -226,95 +224,17 @@ export class Sequencer {
       const { error } = refusal
       commit.waiters.push({ committed: nothing, resolve: () => reject(error), reject })
     }
-    this.#schedule(commit)
+    this.#commits.schedule(commit)
   }
 
-  #gathering(): Commit {
-    const last = this.#pending.at(-1)
-    if (last !== undefined && last !== this.#inFlight && last.bytes < maxCommitBytes) return last
-    const commit = new Commit((last?.number ?? this.commits) + 1)
-    this.#pending.push(commit)
-    return commit
-  }
-
-  #schedule(commit: Commit): void {
-    if (this.#inFlight !== undefined) return
-    if (commit.bytes >= promptBytes) {
-      this.#start()
-      return
-    }
-    if (this.#scheduled) return
-    this.#scheduled = true
-    // One turn later: all that is asked for in this turn shares the commit.
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.#start()
-    })
-  }
-
-  #start(): void {
-    const commit = this.#pending[0]
-    if (this.#inFlight !== undefined || commit === undefined) return
-    this.#inFlight = commit
-    void this.#write(commit)
-  }
-
-  /** Never rejects: who waits for the commit hears of its failure. */
-  async #write(commit: Commit): Promise<void> {
-    try {
-      // Waits in any case, failed or not: who waits for the commit before must hear of it first, and who has just
-      // asked for this one takes its promise only then.
-      await this.#store(commit)
-    } catch (error) {
-      this.#failure ??= isRefusal(error)
-        ? error
-        : new AegisError(
-            'STORAGE_FENCED',
-            'an earlier write of the log failed and its outcome is unknown: close the log and open it again',
-            { cause: error },
-          )
-      this.#next()
-      commit.fail(error)
-      return
-    }
-    // From here to the last resolve nothing waits: everything of one commit shows at once.
-    this.commits = commit.number
+  #visible(commit: Commit): void {
     this.recent.add(commit)
     this.observe(commit.writes)
-    if (this.#fetching) {
-      for (const [id, operation] of commit.writes) {
-        this.#retired.set(id, operation.type === 'put' ? operation.value : undefined)
-      }
+    if (!this.#fetching) return
+    for (const [id, operation] of commit.writes) {
+      this.#retired.set(id, operation.type === 'put' ? operation.value : undefined)
     }
-    commit.publish(this.#tail)
-    for (const { committed } of commit.waiters) committed()
-    this.#next()
-    commit.resolve()
-  }
-
-  async #store(commit: Commit): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure
-    const operations = commit.finish(this.#now())
-    if (operations.length > 0) await this.#storage.commit(operations, { durability: this.#durability })
-  }
-
-  /** The disk goes on while those who waited are told. */
-  #next(): void {
-    this.#pending.shift()
-    this.#inFlight = undefined
-    this.#start()
-    const progress = this.#progress
-    this.#progress = []
-    for (const resolve of progress) resolve()
-  }
-
-  #oneCommit(): Promise<void> {
-    return new Promise(resolve => this.#progress.push(resolve))
   }
 }
 
 const nothing = (): void => undefined
-
-/** What was not tried at all says itself why, and what is to be done. */
-const isRefusal = (error: unknown): boolean =>
-  ['STORAGE_CORRUPT', 'STORAGE_READ_ONLY', 'STORAGE_FENCED'].some(code => AegisError.is(error, code))

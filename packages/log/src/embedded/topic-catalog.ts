@@ -50,7 +50,7 @@ export class TopicCatalog {
       for (const [key, row] of entries) {
         const view = new DataView(key.buffer, key.byteOffset, key.length)
         const state = new PartitionState(view.getUint32(5), decodeFigures(row))
-        this.#sequencer.commits = Math.max(this.#sequencer.commits, state.durable.commit)
+        this.#sequencer.startAfter(state.durable.commit)
         const id = view.getUint32(1)
         const known = partitions.get(id)
         if (known === undefined) partitions.set(id, [state])
