@@ -1,5 +1,6 @@
 import type { Log, LogRecord } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { checkKnown } from './checked-options.ts'
 import { DeliveredMessage, type StoredMessage } from './message.ts'
 import { isExpired } from './reserved-headers.ts'
 
@@ -20,8 +21,10 @@ export async function readHistory<Out>(
   log: Log,
   topic: string,
   decode: (record: LogRecord) => Out,
-  { after, before, limit = 100 }: HistoryOptions,
+  options: HistoryOptions,
 ): Promise<StoredMessage<Out>[]> {
+  checkKnown('history', options, ['after', 'before', 'limit'])
+  const { after, before, limit = 100 } = options
   check('limit', limit, 1, longestPage)
   if (after !== undefined) check('after', after, -1, Number.MAX_SAFE_INTEGER)
   if (before !== undefined) check('before', before, 0, Number.MAX_SAFE_INTEGER)

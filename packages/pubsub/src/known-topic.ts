@@ -3,7 +3,13 @@ import { AegisError } from '@aegis/storage'
 
 /** @throws AegisError `TOPIC_NAME_INVALID` */
 export function nameOf(topic: string | Readable<unknown>): string {
-  const name = typeof topic === 'string' ? topic : topic.topic
+  const name = typeof topic === 'string' ? topic : topic?.topic
+  if (typeof name !== 'string') {
+    throw new AegisError(
+      'TOPIC_NAME_INVALID',
+      `topic ${JSON.stringify(topic) ?? String(topic)}: give a name, or what defineTopic gives`,
+    )
+  }
   if (name.startsWith('$'))
     throw new AegisError('TOPIC_NAME_INVALID', `topic ${name}: names that start with $ are reserved`)
   return name

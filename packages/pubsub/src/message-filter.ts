@@ -1,4 +1,6 @@
 import { keyText, type LogRecord } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
+import { checkKnown } from './checked-options.ts'
 import type { Message } from './message.ts'
 import { headerOf } from './reserved-headers.ts'
 
@@ -10,6 +12,18 @@ export interface MessageFilter<Out> {
   readonly headers?: Readonly<Record<string, string>>
   /** Asked last, for it takes the decoded payload. When it throws, the message cannot be read: it goes to the dead letters of a group. */
   readonly where?: (message: Message<Out>) => boolean
+}
+
+/** @throws AegisError `PUBSUB_INVALID` */
+export function checkFilter<Out>(filter: MessageFilter<Out>): void {
+  checkKnown('filter', filter, ['key', 'headers', 'where'])
+  const { key, headers, where } = filter
+  const faults = [
+    !(key === undefined || typeof key === 'string' || Array.isArray(key)) && 'key is no text and no list of texts',
+    !(headers === undefined || (typeof headers === 'object' && headers !== null)) && 'headers is no object',
+    !(where === undefined || typeof where === 'function') && 'where is no function',
+  ].filter(fault => fault !== false)
+  if (faults.length > 0) throw new AegisError('PUBSUB_INVALID', `filter: ${faults.join(', ')}`)
 }
 
 /** Whether key and headers are wanted: what can be said without decoding. */

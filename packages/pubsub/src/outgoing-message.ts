@@ -100,7 +100,7 @@ export function encodeMessage(
       `key is ${typeof key === 'string' ? 'text that is not well-formed' : typeof key}: give well-formed text`,
     )
   }
-  if (tombstone === true && key === undefined) invalid(name, 'a tombstone needs the key of what it deletes')
+  if (tombstone !== undefined) checkTombstone(name, message)
   if (tombstone !== true) rules?.validate?.(message.payload)
   let list = headers === undefined ? undefined : encodeHeaders(name, headers)
   if (isSpecial || rules?.version !== undefined) list = [...(list ?? []), ...addedHeaders(name, message, rules)]
@@ -143,7 +143,19 @@ function milliseconds(topic: string, field: string, value: number | string): num
   }
 }
 
+function checkTombstone(topic: string, { tombstone, key, payload }: OutgoingMessage | DelayedMessage): void {
+  if (typeof tombstone !== 'boolean') invalid(topic, `tombstone is ${JSON.stringify(tombstone)}: give true`)
+  if (!tombstone) return
+  if (key === undefined) invalid(topic, 'a tombstone needs the key of what it deletes')
+  if (payload !== undefined) invalid(topic, 'a tombstone has no payload: it deletes what its key has')
+}
+
 function encodeHeaders(topic: string, headers: Readonly<Record<string, string>>): Header[] {
+  // Of a Map or Headers nothing would be found.
+  const prototype = typeof headers === 'object' && headers !== null ? Object.getPrototypeOf(headers) : undefined
+  if (prototype === undefined || (prototype !== null && Object.getPrototypeOf(prototype) !== null)) {
+    invalid(topic, `headers are ${String(headers)}: give an object with text by name`)
+  }
   return Object.entries(headers).map(([key, value]) => {
     if (typeof value !== 'string') invalid(topic, `header ${JSON.stringify(key)} is ${typeof value}: give text`)
     if (isReserved(key)) invalid(topic, `header ${JSON.stringify(key)}: names that start with $ are reserved`)

@@ -1,4 +1,5 @@
 import { AegisError } from '@aegis/storage'
+import { checkKnown } from './checked-options.ts'
 
 /** What of an Observable is used: those of rxjs and of others have it. */
 export interface ObservableLike<T> {
@@ -16,6 +17,14 @@ export interface PublishFromOptions {
   readonly signal?: AbortSignal
 }
 
+/** A list that a log in memory takes as fast as it comes leaves others of the process their turn after so many milliseconds. */
+const longestTurn = 10
+
+const isSource = (source: unknown): boolean =>
+  typeof source === 'object' &&
+  source !== null &&
+  (Symbol.iterator in source || Symbol.asyncIterator in source || 'subscribe' in source)
+
 const isObservable = <T>(source: MessageSource<T>): source is ObservableLike<T> =>
   'subscribe' in source && typeof source.subscribe === 'function'
 
@@ -26,14 +35,23 @@ const isObservable = <T>(source: MessageSource<T>): source is ObservableLike<T> 
 export async function publishAllOf<T>(
   source: MessageSource<T>,
   publish: (message: T) => Promise<unknown>,
-  { inFlight = 1000, buffer = 100_000, signal }: PublishFromOptions,
+  options: PublishFromOptions,
 ): Promise<number> {
+  checkKnown('publishFrom', options, ['inFlight', 'buffer', 'signal'])
+  const { inFlight = 1000, buffer = 100_000, signal } = options
+  if (!isSource(source)) {
+    throw new AegisError(
+      'PUBSUB_INVALID',
+      `publishFrom takes a list, an (asynchronous) iterable or an Observable, not ${String(source)}`,
+    )
+  }
   const most = checked('inFlight', inFlight)
   const waiting = checked('buffer', buffer)
   const messages = isObservable(source) ? observed(source, waiting, signal) : untilAborted(source, signal)
   const onTheirWay = new Set<Promise<unknown>>()
   let failure: { readonly error: unknown } | undefined
   let count = 0
+  let turnBegan = performance.now()
   signal?.throwIfAborted()
   try {
     for await (const message of messages) {
@@ -46,6 +64,10 @@ export async function publishAllOf<T>(
       onTheirWay.add(published)
       if (onTheirWay.size >= most) await Promise.race(onTheirWay)
       if (failure !== undefined) break
+      if ((count & 31) === 0 && performance.now() - turnBegan > longestTurn) {
+        await new Promise(resolve => setImmediate(resolve))
+        turnBegan = performance.now()
+      }
       signal?.throwIfAborted()
     }
   } finally {

@@ -126,7 +126,11 @@ export class Publisher {
   async publishTo(messages: readonly (readonly [AnyTopic, OutgoingMessage])[]): Promise<PublishResult[]> {
     const topics = new Map<string, { readonly description: TopicDescription; readonly records: IdentifiedRecord[] }>()
     const places: { readonly name: string; readonly at: number }[] = []
-    for (const [topic, message] of messages) {
+    for (const each of messages) {
+      if (!Array.isArray(each)) {
+        throw new AegisError('MESSAGE_INVALID', 'publishTo takes [topic, message] of each message')
+      }
+      const [topic, message] = each
       const name = nameOf(topic)
       if (isDelayed(message)) {
         throw new AegisError('MESSAGE_INVALID', `publishTo takes no deliverAt or delay, as of the message for ${name}`)

@@ -39,9 +39,9 @@ export function publishWithin(tx: Transaction, publisher: Publisher): PubSubTran
     // What does not read can be done at once, and need not be awaited.
     const once = message?.messageId !== undefined
     if (isDelayed(message)) {
-      return once ? publisher.scheduleOnce(tx, topic, message) : publisher.schedule(tx, topic, message)
+      return once ? awaited(publisher.scheduleOnce(tx, topic, message)) : publisher.schedule(tx, topic, message)
     }
-    return once ? publisher.appendOnce(tx, topic, [message]) : publisher.append(tx, topic, [message])
+    return once ? awaited(publisher.appendOnce(tx, topic, [message])) : publisher.append(tx, topic, [message])
   }
   return {
     publish,
@@ -54,4 +54,12 @@ export function publishWithin(tx: Transaction, publisher: Publisher): PubSubTran
       )
     },
   }
+}
+
+/** Who has not awaited it is told by the transaction, which fails; that it then fails as well is not to end the process. */
+function awaited<T>(written: Promise<T>): Promise<T> {
+  written.catch((error: unknown) => {
+    if (!AegisError.is(error, 'TRANSACTION_STATE')) throw error
+  })
+  return written
 }

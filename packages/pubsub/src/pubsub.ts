@@ -10,8 +10,15 @@ import {
   type Untyped,
 } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type RedriveOptions, redrive, type Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import {
+  type CloseOptions,
+  type RedriveOptions,
+  redrive,
+  type Subscription,
+  type SubscriptionOptions,
+} from '@aegis/subscription'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { checkKnown } from './checked-options.ts'
 import { type HistoryOptions, readHistory } from './history.ts'
 import { knownTopic, nameOf } from './known-topic.ts'
 import type { Message, StoredMessage } from './message.ts'
@@ -195,13 +202,16 @@ export class PubSub implements AsyncDisposable {
   async request<In = Untyped, S extends StandardSchemaV1 = StandardSchemaV1<Untyped>>(
     topic: string | Topic<In, Untyped>,
     message: OutgoingMessage<NoInfer<In>> & { readonly messageId?: undefined; readonly ttl?: undefined },
-    { timeout = '10s', reply, signal }: RequestOptions<S> = {},
+    options: RequestOptions<S> = {},
   ): Promise<StandardSchemaV1.InferOutput<S>> {
+    checkKnown('request', options, ['timeout', 'reply', 'signal'])
+    const { timeout = '10s', reply, signal } = options
     const milliseconds = checkedTimeout(timeout)
     const { name } = await knownTopic(this.#log, nameOf(topic))
     const request: OutgoingMessage = { ...message, ttl: milliseconds }
-    if (!isPlain(request))
-      throw new AegisError('MESSAGE_INVALID', `a request to ${name} has no messageId, deliverAt or delay`)
+    if (!isPlain(request) || message?.ttl !== undefined) {
+      throw new AegisError('MESSAGE_INVALID', `a request to ${name} has no messageId, deliverAt, delay or ttl`)
+    }
     const payload = await this.#requester.request(
       name,
       address => this.#publisher.publishOne(topic, request, addressHeaders(address)),
@@ -214,15 +224,15 @@ export class PubSub implements AsyncDisposable {
   /**
    * Answers the requests of a topic, each by one of those who respond with the same `groupId` (default `'responders'`): with what the
    * handler returns, or with the error that it throws. Requests that nobody waits for any more are left out.
-   * @throws AegisError as `subscribe`
+   * @throws AegisError as `subscribe`, `PUBSUB_INVALID`
    */
   async respond<Out = Untyped>(
     topic: string | Readable<Out>,
     handler: RespondHandler<Out>,
     { concurrency, order, ...options }: RespondOptions<NoInfer<Out>> = {},
   ): Promise<Responder> {
-    const subscription = await this.subscribe(topic, { groupId: 'responders', ...options })
-    return startResponder(this.#log, subscription, handler, {
+    const subscribe = () => this.subscribe(topic, { groupId: 'responders', ...options })
+    return startResponder(this.#log, subscribe, handler, {
       ...(concurrency !== undefined && { concurrency }),
       ...(order !== undefined && { order }),
     })
@@ -277,9 +287,13 @@ export class PubSub implements AsyncDisposable {
     await this.#messageIds.sweepAll()
   }
 
-  /** Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. */
-  async close(): Promise<void> {
-    await this.#subscriptions.close()
+  /**
+   * Ends the subscriptions, with what is acknowledged committed, and closes the log if it was opened here. Handlers are waited for, with
+   * `timeout` no longer than that.
+   * @throws AegisError `SUBSCRIPTION_INVALID`
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#subscriptions.close(options)
     await Promise.all([this.#scheduler.close(), this.#messageIds.close(), this.#requester.close()])
     if (this.#owned) await this.#log.close()
   }

@@ -3,7 +3,7 @@ import { AegisError } from '@aegis/storage'
 import { type Decode, type SeekTo, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import { knownTopic, nameOf } from './known-topic.ts'
 import { DeliveredMessage, type Message } from './message.ts'
-import { type MessageFilter, recordMatcherOf } from './message-filter.ts'
+import { checkFilter, type MessageFilter, recordMatcherOf } from './message-filter.ts'
 import { isExpired, priorityOf } from './reserved-headers.ts'
 import type { Telemetry } from './telemetry.ts'
 import { isPattern, matcherOf, TopicWatch } from './topic-pattern.ts'
@@ -50,6 +50,7 @@ export async function openSubscription<Out>(
   { filter = {}, ...options }: SubscribeOptions<Out>,
   telemetry: Telemetry | undefined,
 ): Promise<OpenedSubscription<Out>> {
+  checkFilter(filter)
   const list = Array.isArray(subscribed) ? subscribed : [subscribed as string | Readable<Out>]
   const decoders = new Map<string, PayloadDecoder<Out>>()
   const patterns: string[] = []

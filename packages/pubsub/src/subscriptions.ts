@@ -1,6 +1,6 @@
 import type { Log } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import type { Subscription, SubscriptionOptions } from '@aegis/subscription'
+import type { CloseOptions, Subscription, SubscriptionOptions } from '@aegis/subscription'
 import type { Message } from './message.ts'
 import { openSubscription, type Subscribed, type SubscribeOptions } from './subscribe.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -11,7 +11,7 @@ export class Subscriptions {
   readonly #log: Log
   readonly #defaults: SubscriptionOptions
   readonly #telemetry: Telemetry | undefined
-  readonly #open = new Set<{ close(): Promise<void> }>()
+  readonly #open = new Set<{ close(options: CloseOptions): Promise<void> }>()
   readonly #watches = new Set<TopicWatch>()
   #closed = false
 
@@ -24,6 +24,9 @@ export class Subscriptions {
   /** @throws AegisError `PUBSUB_CLOSED`, `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`, `PUBSUB_INVALID` */
   async open<Out>(topic: Subscribed<Out>, options: SubscribeOptions<Out>): Promise<Subscription<Message<Out>>> {
     this.#checkOpen()
+    if (typeof options !== 'object' || options === null) {
+      throw new AegisError('PUBSUB_INVALID', `the options of subscribe are ${String(options)}: give an object`)
+    }
     const all = { ...this.#defaultsFor(options), ...options }
     const { subscription, watch } = await openSubscription(this.#log, topic, all, this.#telemetry)
     this.#open.add(subscription)
@@ -47,9 +50,9 @@ export class Subscriptions {
     for (const watch of this.#watches) await watch.look()
   }
 
-  async close(): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#open].map(subscription => subscription.close()))
+    await Promise.all([...this.#open].map(subscription => subscription.close(options)))
   }
 
   #checkOpen(): void {

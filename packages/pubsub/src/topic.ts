@@ -41,6 +41,12 @@ export function defineTopic<S extends StandardSchemaV1>(
   name: string,
   { schema, version = 1, upgrade, partitioner, ...options }: DefineTopicOptions<S>,
 ): Topic<StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
+  if (typeof schema?.['~standard']?.validate !== 'function') {
+    throw new AegisError(
+      'PUBSUB_INVALID',
+      `schema of topic ${name}: give one of a library that implements Standard Schema, such as zod or valibot`,
+    )
+  }
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new AegisError(
       'PUBSUB_INVALID',

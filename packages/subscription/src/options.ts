@@ -71,3 +71,11 @@ export interface RunOptions {
    */
   order?: 'key' | 'partition' | 'none'
 }
+
+export interface CloseOptions {
+  /**
+   * How long handlers that are at work are waited for, in milliseconds or `'30s'`; then they are given up: their messages are
+   * delivered again, and what they still do is not heard. Default: until they end.
+   */
+  timeout?: number | string
+}

@@ -2,6 +2,7 @@ import type { Log, LogRecord } from '@aegis/log'
 import { deadLetterTopic } from './dead-letters.ts'
 import { wakeRetries } from './retry-queue.ts'
 import { encodeRetry, retryKey, retrySpace } from './retry-rows.ts'
+import { invalid } from './settings.ts'
 
 export interface RedriveOptions {
   /** How many at most. Default: all that are there when it begins. */
@@ -16,7 +17,7 @@ const mostAtOnce = 100
  * Moves what a group could not handle from the dead letters back to it: to the group alone, for others have handled it,
  * with its attempts counted anew, and in the order in which the topic had it. In transactions of up to 100 messages each;
  * each message is moved once, whoever calls. Gives how many were moved.
- * @throws AegisError `TOPIC_UNKNOWN`
+ * @throws AegisError `TOPIC_UNKNOWN`, `SUBSCRIPTION_INVALID`
  */
 export async function redrive(
   log: Log,
@@ -24,6 +25,10 @@ export async function redrive(
   groupId: string,
   { limit = Number.MAX_SAFE_INTEGER }: RedriveOptions = {},
 ): Promise<number> {
+  if (typeof groupId !== 'string' || groupId === '') {
+    invalid(`groupId is ${JSON.stringify(groupId)}: give the group that gets its dead letters back`)
+  }
+  if (!Number.isSafeInteger(limit) || limit < 0) invalid(`limit of redrive is ${String(limit)}: give a whole number`)
   const description = log.topic(topic)
   const dead = deadLetterTopic(topic)
   if (!(await log.listTopics()).some(({ name }) => name === dead)) return 0

@@ -73,6 +73,10 @@ export function duration(option: string, value: number | string): number {
   }
 }
 
+function atLeastOne(option: string, value: number | string): number {
+  return duration(option, value) || invalid(`${option} is ${show(value)}: give at least 1 ms`)
+}
+
 /** Bytes of an option. */
 function size(option: string, value: number | string): number {
   try {
@@ -122,7 +126,7 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
       invalid(`option ${show(option)} of the subscription of ${topic} is not known: there are ${[...known].join(', ')}`)
     }
   }
-  const { groupId, signal, maxAttempts, autoCommit = false } = options
+  const { groupId, signal, maxAttempts, instanceId, autoCommit = false } = options
   const delivery = oneOf('delivery', options.delivery ?? 'at-least-once', [
     'at-least-once',
     'at-most-once',
@@ -139,6 +143,12 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   else if (options.lease !== undefined || options.priority !== undefined) {
     invalid(`lease and priority of ${topic} go with mode: 'shared' only`)
   }
+  if (groupId === undefined && instanceId !== undefined) {
+    invalid(`instanceId on ${topic} needs a groupId: it names a member of the group`)
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    invalid(`signal is ${show(signal)}: give that of an AbortController`)
+  }
   if (typeof autoCommit !== 'boolean') invalid(`autoCommit is ${show(autoCommit)}: give true or false`)
   if (autoCommit && delivery === 'exactly-once') {
     invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
@@ -146,11 +156,11 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   return {
     groupId,
     shared,
-    lease: duration('lease', options.lease ?? '30s'),
+    lease: atLeastOne('lease', options.lease ?? '30s'),
     priority: options.priority ?? (() => 0),
     signal,
-    sessionTimeout: duration('sessionTimeout', options.sessionTimeout ?? '30s'),
-    instanceId: options.instanceId,
+    sessionTimeout: atLeastOne('sessionTimeout', options.sessionTimeout ?? '30s'),
+    instanceId,
     delivery,
     autoCommit,
     from: checkSeek('from', options.from ?? 'latest'),
@@ -163,17 +173,19 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   }
 }
 
-function checkShared(topic: string, { groupId, delivery, lease, priority }: SubscriptionOptions): void {
+function checkShared(topic: string, { groupId, delivery, priority }: SubscriptionOptions): void {
   if (groupId === undefined) invalid(`mode: 'shared' on ${topic} needs a groupId: who shares it`)
   if (delivery === 'at-most-once') invalid(`at-most-once does not go with mode: 'shared' on ${topic}`)
-  if (lease !== undefined && duration('lease', lease) < 1) invalid(`lease is ${show(lease)}: give at least 1 ms`)
   if (priority !== undefined && typeof priority !== 'function') {
     invalid(`priority is ${show(priority)}: give a function of the record`)
   }
 }
 
 /** @throws AegisError `SUBSCRIPTION_INVALID` */
-export function checkRunOptions(options: RunOptions, shared: boolean): Required<RunOptions> {
+export function checkRunOptions(handler: unknown, options: RunOptions, shared: boolean): Required<RunOptions> {
+  if (typeof handler !== 'function') invalid(`the handler of run is ${show(handler)}: give a function of the item`)
+  const unknown = Object.keys(options).find(option => option !== 'concurrency' && option !== 'order')
+  if (unknown !== undefined) invalid(`option ${show(unknown)} of run is not known: there are concurrency, order`)
   if (shared && (options.order ?? 'none') !== 'none') {
     invalid(`order is ${show(options.order)}: with mode: 'shared' there is none`)
   }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { Observable } from 'rxjs'
@@ -11,7 +11,7 @@ import { HandlerCalls } from './handler-calls.ts'
 import type { Instrumentation } from './instrumentation.ts'
 import { Intake } from './intake.ts'
 import { ItemIterator } from './iterator.ts'
-import type { RunOptions, SubscriptionOptions } from './options.ts'
+import type { CloseOptions, RunOptions, SubscriptionOptions } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
 import { checkOptions, checkRunOptions, checkSeek, duration, invalid } from './settings.ts'
@@ -36,6 +36,11 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   #calls: HandlerCalls | undefined
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  /** Handlers that are at work are not waited for any more. */
+  #giveUp: () => void = () => undefined
+  readonly #givenUp = new Promise<void>(resolve => {
+    this.#giveUp = resolve
+  })
   #keepAlive: NodeJS.Timeout | undefined
 
   private constructor(consumer: Consumer<Item>, instrumentation: Instrumentation<Item> | undefined) {
@@ -119,7 +124,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
    * @throws AegisError `SUBSCRIPTION_BUSY`, `SUBSCRIPTION_CLOSED`, `SUBSCRIPTION_INVALID`, and what ends the log
    */
   async run(handler: Handler<Item>, options: RunOptions = {}): Promise<void> {
-    const checked = checkRunOptions(options, this.#consumer.settings.shared)
+    const checked = checkRunOptions(handler, options, this.#consumer.settings.shared)
     this.#start()
     const consumer = this.#consumer
     const closing = this.#stopping.signal
@@ -135,7 +140,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       : new OrderedRun(consumer, handle, checked, calls, closing).run()
     this.#running = work.catch(() => undefined)
     try {
-      await work
+      await Promise.race([work, this.#givenUp])
     } catch (error) {
       // What cannot be closed any more fails for the same reason.
       await this.#close().catch(() => undefined)
@@ -191,7 +196,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     const { signal } = this.#stopping
     while (!signal.aborted) {
       yield await this.lag()
-      await setTimeout(wait, undefined, { signal, ref: false }).catch(() => undefined)
+      await sleep(wait, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 
@@ -225,13 +230,19 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
   /**
    * Lets the handlers that run come to their end, commits what is acknowledged and leaves the group; the rest is
    * delivered again. Called by a handler it waits for the others only, and leaves the group when that one has ended.
+   * @throws AegisError `SUBSCRIPTION_INVALID`
    */
-  close(): Promise<void> {
+  async close({ timeout }: CloseOptions = {}): Promise<void> {
+    if (timeout !== undefined) {
+      const timer = setTimeout(() => this.#giveUp(), duration('timeout', timeout))
+      this.onClose(() => clearTimeout(timer))
+    }
     const calls = this.#calls
     if (calls?.areCalling !== true) return this.#close()
     // `run` gets what goes wrong.
     this.#close().catch(() => undefined)
-    return calls.othersEnded().then(() => this.commit())
+    await Promise.race([calls.othersEnded(), this.#givenUp])
+    await this.commit()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -266,7 +277,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#stopping.abort()
     feeds.stop()
     try {
-      await this.#running
+      await Promise.race([this.#running, this.#givenUp])
       await this.#consumer.settled()
       await feeds.leave()
     } finally {

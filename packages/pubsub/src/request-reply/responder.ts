@@ -1,4 +1,5 @@
 import type { Log } from '@aegis/log'
+import { AegisError } from '@aegis/storage'
 import type { RunOptions, Subscription } from '@aegis/subscription'
 import type { Message } from '../message.ts'
 import type { SubscribeOptions } from '../subscribe.ts'
@@ -19,10 +20,17 @@ export interface Responder extends AsyncDisposable {
 
 export async function startResponder<Out>(
   log: Log,
-  subscription: Subscription<Message<Out>>,
+  subscribe: () => Promise<Subscription<Message<Out>>>,
   handler: RespondHandler<Out>,
   options: RunOptions,
 ): Promise<Responder> {
+  if (typeof handler !== 'function') {
+    throw new AegisError(
+      'PUBSUB_INVALID',
+      `the handler of respond is ${typeof handler}: give a function of the message`,
+    )
+  }
+  const subscription = await subscribe()
   await log.createTopic(replyTopic, { retention: replyRetention })
   const done = subscription.run(async message => {
     const address = addressOf(message.record)

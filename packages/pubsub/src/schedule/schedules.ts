@@ -1,5 +1,6 @@
 import type { Log, TopicDescription, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { checkKnown } from '../checked-options.ts'
 import { knownTopic, nameOf } from '../known-topic.ts'
 import { encodeMessage, type OutgoingMessage } from '../outgoing-message.ts'
 import type { Topic } from '../topic.ts'
@@ -71,10 +72,16 @@ export class Schedules {
    */
   async set<In = Untyped>(name: string, options: CronScheduleOptions<In>): Promise<ScheduleDescription> {
     checkName(name)
+    checkKnown('schedules.set', options, ['topic', 'message', 'cron', 'timeZone', 'catchUp'])
     const { topic, message, cron, timeZone = 'UTC', catchUp = 'latest' } = options
     checkRule(name, { cron, timeZone, catchUp })
     const description = await knownTopic(this.#log, nameOf(topic))
-    if ('messageId' in message || 'deliverAt' in message || 'delay' in message) {
+    // What is no message at all is told by its encoding.
+    if (
+      typeof message === 'object' &&
+      message !== null &&
+      ('messageId' in message || 'deliverAt' in message || 'delay' in message)
+    ) {
       throw new AegisError(
         'SCHEDULE_INVALID',
         `schedule ${JSON.stringify(name)}: its message comes again and again, so it has no messageId, deliverAt or delay`,
@@ -108,7 +115,9 @@ export class Schedules {
   }
 
   /** What is to come, soonest first. */
-  async list({ topic, limit = 1000 }: ListSchedulesOptions = {}): Promise<ScheduleDescription[]> {
+  async list(options: ListSchedulesOptions = {}): Promise<ScheduleDescription[]> {
+    checkKnown('schedules.list', options, ['topic', 'limit'])
+    const { topic, limit = 1000 } = options
     const name = topic === undefined ? undefined : nameOf(topic)
     const found: ScheduleDescription[] = []
     if (limit <= 0) return found
@@ -122,6 +131,12 @@ export class Schedules {
 
   /** Takes back a delayed message by its `id`, or a cron schedule by its name. `false` when there is none (any more). */
   async cancel(id: string): Promise<boolean> {
+    if (typeof id !== 'string') {
+      throw new AegisError(
+        'SCHEDULE_INVALID',
+        `cancel takes the id of a message or the name of a schedule, not ${String(id)}`,
+      )
+    }
     return this.#log.transaction(async tx => {
       const key = keyOfId(id) ?? (await this.#dueKeyOf(tx, id))
       const value = key === undefined ? undefined : await getDue(tx, key)
