@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { connectLog } from '@aegis/log-jetstream'
 import { NatsCluster } from '@aegis/nats-server'
 import { checkHistory } from './check-history.ts'
+import { drain } from './drain.ts'
 import { readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
 import { breakNetwork, mendNetwork } from './network-faults.ts'
 import { Random } from './random.ts'
 import { type Line, Recorder } from './recorder.ts'
+import { groups } from './topics.ts'
 
 export interface ClusterTortureOptions {
   readonly seed: number
@@ -83,9 +85,10 @@ export async function clusterTorture(options: ClusterTortureOptions): Promise<Cl
     await workloads.stop()
   }
   await using log = await connectLog({ url })
-  const final = await readFinalState(log)
+  const undelivered = await drain(log, line => workloads.told('final', line))
+  const final = await readFinalState(log, undelivered.length > 0 ? [] : groups)
   const operations = workloads.operations()
-  const anomalies = checkHistory({ operations, final })
+  const anomalies = [...undelivered, ...checkHistory({ operations, final })]
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(({ outcome }) => outcome === 'ok').length
   return { seed, blows, operations: operations.length, acknowledged, records, anomalies }
@@ -146,6 +149,11 @@ class Workloads {
 
   async stop(): Promise<void> {
     await Promise.all([...this.#running.keys()].map(child => this.#kill(child)))
+  }
+
+  /** A line of this process itself. */
+  told(run: string, line: Line): void {
+    this.#lines.push({ run, line: { at: Number(process.hrtime.bigint()), ...line } })
   }
 
   operations() {

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../tooling/test/until-killed.ts'
 import { CdcEngine } from '../src/index.ts'
 import { changesOf, replay, rowsOf, temporaryFolder } from './given.ts'
 
@@ -31,16 +30,8 @@ it('killed at any moment: row and change are both there or both not, over all ta
   await using folder = await temporaryFolder()
   let acknowledged = -1
   for (const after of [1, 12, 40]) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, folder.path], {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let seen = 0
-    for await (const line of createInterface({ input: child.stdout })) {
-      acknowledged = Math.max(acknowledged, Number(line))
-      if (++seen === after) child.kill('SIGKILL')
-    }
-    expect(seen).toBeGreaterThanOrEqual(after)
+    const lines = await linesUntilKilled(import.meta.dirname, program, [folder.path], after)
+    acknowledged = Math.max(acknowledged, ...lines.map(Number))
   }
   await using cdc = await CdcEngine.open({ dataDir: folder.path })
   const a = await cdc.table('a', { primaryKey: 'id' })

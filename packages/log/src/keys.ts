@@ -16,6 +16,17 @@ export const Space = {
   state: 0x60,
 } as const
 
+/** What there is of a topic beside its configuration: behind the space stands its number. */
+export const spacesOfTopic: readonly number[] = [
+  Space.batch,
+  Space.partition,
+  Space.latest,
+  Space.head,
+  Space.history,
+  Space.group,
+  Space.producer,
+]
+
 export function escaped(bytes: Uint8Array): Uint8Array {
   let zeros = 0
   for (const byte of bytes) if (byte === 0) zeros++

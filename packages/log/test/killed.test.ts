@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../tooling/test/until-killed.ts'
 import { type Log, openLog } from '../src/index.ts'
 
 async function everything(log: Log, topic: string, partition = 0): Promise<string[]> {
@@ -13,20 +11,6 @@ async function everything(log: Log, topic: string, partition = 0): Promise<strin
 }
 
 const door = JSON.stringify(join(import.meta.dirname, '../dist/index.js'))
-
-/** Runs a program on a folder and kills it when it has written so many lines; gives them. */
-async function killedAfter(count: number, program: string, ...args: readonly string[]): Promise<string[]> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines: string[] = []
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line)
-    if (lines.length === count) child.kill('SIGKILL')
-  }
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return lines
-}
 
 it('a kill in the middle of publishing loses nothing acknowledged and tears no transaction', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'aegis-log-'))
@@ -39,7 +23,7 @@ it('a kill in the middle of publishing loses nothing acknowledged and tears no t
     }`
   let acknowledged = -1
   for (const after of [1, 20, 55]) {
-    const lines = await killedAfter(after, program, dataDir)
+    const lines = await linesUntilKilled(import.meta.dirname, program, [dataDir], after)
     acknowledged = Math.max(acknowledged, ...lines.map(Number))
   }
   const log = await openLog({ dataDir })
@@ -65,7 +49,7 @@ it('an append over several partitions that is repeated after a kill is where it 
   for (const after of [1, 2, 9, 30, 4]) {
     // The last that were acknowledged once more, and the one whose outcome is not known.
     const from = Math.max(0, first.size - 4)
-    for (const line of await killedAfter(after, program, dataDir, String(from))) {
+    for (const line of await linesUntilKilled(import.meta.dirname, program, [dataDir, String(from)], after)) {
       const [n, positions] = JSON.parse(line)
       if (first.has(n)) expect(positions).toEqual(first.get(n))
       else first.set(n, positions)

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { linesUntilKilled } from '../../../tooling/test/until-killed.ts'
 import { PubSub } from '../src/index.ts'
 
 const total = 300
@@ -23,16 +21,8 @@ for (let n = 0; n < total; n += 5) await Promise.all([0, 1, 2, 3, 4].map(at => p
 setInterval(() => console.log('waiting'), 10)
 `
 
-async function publishUntilKilled(dataDir: string, lines: number): Promise<void> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, dataDir, String(total)], {
-    cwd: import.meta.dirname,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  let seen = 0
-  for await (const _ of createInterface({ input: child.stdout })) if (++seen === lines) child.kill('SIGKILL')
-  expect((await exited)[1]).toBe('SIGKILL')
-}
+const publishUntilKilled = (dataDir: string, lines: number): Promise<string[]> =>
+  linesUntilKilled(import.meta.dirname, program, [dataDir, String(total)], lines)
 
 it('a publisher killed again and again, that begins anew each time, has each message in its topic once', {
   timeout: 60_000,

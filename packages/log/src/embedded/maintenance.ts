@@ -1,5 +1,5 @@
 import { AegisError } from '@aegis/storage'
-import { deletedKey, Space, topicRange } from '../keys.ts'
+import { deletedKey, Space, spacesOfTopic, topicRange } from '../keys.ts'
 import { oldBatches } from './batch-reader.ts'
 import { compactHistory } from './compaction/history.ts'
 import { compactLatest } from './compaction/latest.ts'
@@ -14,16 +14,6 @@ const interval = 5_000
 const producersInterval = 3_600_000
 /** Bytes that one step deletes at most: it shares a commit with the appends of that moment. */
 const stepBytes = 1_000_000
-const spacesOfTopic = [
-  Space.batch,
-  Space.latest,
-  Space.head,
-  Space.history,
-  Space.group,
-  Space.producer,
-  Space.partition,
-]
-
 interface Host {
   readonly storage: StoredReads
   readonly sequencer: Sequencer

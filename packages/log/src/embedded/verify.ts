@@ -1,5 +1,5 @@
 import type { Progress, ScanOptions, StorageReader } from '@aegis/storage'
-import { deletedKey, Space, u32 } from '../keys.ts'
+import { deletedKey, Space, spacesOfTopic, u32 } from '../keys.ts'
 import type { Log } from '../log.ts'
 import { embedded } from './backup.ts'
 import { decodeFigures } from './partition-state.ts'
@@ -10,16 +10,6 @@ import { Findings, type LogReport } from './verify-report.ts'
 
 /** What the storage's own part takes, roughly. */
 const storagePart = 0.4
-const spacesOfTopic = [
-  Space.batch,
-  Space.partition,
-  Space.latest,
-  Space.head,
-  Space.history,
-  Space.group,
-  Space.producer,
-]
-
 /**
  * Reads everything that a log has stored, as of this moment, while it is used: every value and block has its checksum,
  * every batch can be read and follows the one before it, figures, keys and positions fit with the records.

@@ -1,2 +1,2 @@
 export { type LogConformanceOptions, logConformance } from './conformance/conformance.ts'
-export type { Expectation, LogLocation, TestRunner } from './conformance/runner.ts'
+export type { LogLocation } from './conformance/runner.ts'

@@ -1,15 +1,23 @@
 import type { Log } from '../../log.ts'
-import { bytes, collected, followed, type LogTests, outcome, recordsOf, text, upTo, values } from './runner.ts'
+import {
+  bytes,
+  collected,
+  followed,
+  type LogTests,
+  onlyWhere,
+  outcome,
+  recordsOf,
+  text,
+  upTo,
+  values,
+} from './runner.ts'
 
 const keysAndValues = async (log: Log): Promise<string[]> =>
   (await recordsOf(log, 't')).map(({ key, value }) => `${text(key)}=${text(value)}`)
 
 /** Topics of which only the last record of each key stays. */
 export function compactTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.compaction) await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.compaction)
 
   describe('a compacted topic', () => {
     it('keeps the last record of each key, where it was', async log => {

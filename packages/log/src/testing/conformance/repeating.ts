@@ -1,5 +1,5 @@
 import type { Log, ProducerBatch } from '../../log.ts'
-import { bytes, failure, type LogTests, outcome, upTo, values, valuesOf } from './runner.ts'
+import { bytes, failure, type LogTests, onlyWhere, outcome, upTo, values, valuesOf } from './runner.ts'
 
 const append = (log: Log, sequence: number, count: number, producer: Partial<ProducerBatch> = {}) =>
   log.append(
@@ -10,15 +10,9 @@ const append = (log: Log, sequence: number, count: number, producer: Partial<Pro
 
 /** Appends that may be repeated. */
 export function repeatTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.repeats !== 'none') await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.repeats !== 'none')
   /** Where what a producer has appended is known by what is stored. */
-  const itKnows: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.repeats === 'log') await test(log, place)
-    })
+  const itKnows = onlyWhere(itself, log => log.capabilities.repeats === 'log')
 
   describe('an append that is repeated', () => {
     it('adds nothing and is acknowledged with the same offsets, also at once and after others', async log => {

@@ -1,16 +1,5 @@
+import type { Expectation, TestRunner } from '@aegis/storage/testing'
 import type { Follower, Log, LogRecord } from '../../log.ts'
-
-/** What of a test runner is used: vitest, jest and bun:test have it. */
-export interface TestRunner {
-  describe(name: string, body: () => void): void
-  it(name: string, body: () => Promise<void>): void
-  expect(actual: unknown): Expectation
-}
-
-export interface Expectation {
-  /** Deep equality. */
-  toEqual(expected: unknown): void
-}
 
 /** A place for one log, new and empty for each test. */
 export interface LogLocation {
@@ -94,6 +83,14 @@ export function onLocations(
   }
   return { tests, unknownGaps: () => knownGaps.filter(gap => !found.has(gap)) }
 }
+
+/** Runs a test only on logs for which something holds. */
+export const onlyWhere =
+  (it: LogTests['it'], holds: (log: Log) => boolean): LogTests['it'] =>
+  (name, test) =>
+    it(name, async (log, place) => {
+      if (holds(log)) await test(log, place)
+    })
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (value: Uint8Array | null | undefined): string =>

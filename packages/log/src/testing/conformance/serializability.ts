@@ -1,5 +1,5 @@
 import type { Log, Transaction } from '../../log.ts'
-import { bytes, collected, type LogTests, outcome, text, upTo, values, valuesOf } from './runner.ts'
+import { bytes, collected, type LogTests, onlyWhere, outcome, text, upTo, values, valuesOf } from './runner.ts'
 
 /** Runs `other` in the middle of the first attempt of a transaction; gives the number of attempts. */
 async function attempts(
@@ -18,10 +18,7 @@ async function attempts(
 
 /** Transactions at the same time. */
 export function serializabilityTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.transactions) await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.transactions)
 
   describe('transactions at the same time', () => {
     it('that read and write one counter lose no update', async log => {

@@ -1,12 +1,9 @@
 import { Membership, sharedBy } from './membership.ts'
-import { type LogTests, outcome } from './runner.ts'
+import { type LogTests, onlyWhere, outcome } from './runner.ts'
 
 /** Members that keep a name when they are started again. */
 export function staticMemberTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.staticMembers) await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.staticMembers)
 
   describe('a member with an instance id', () => {
     it('leaves and comes back to its partitions, and the others notice nothing', async log => {

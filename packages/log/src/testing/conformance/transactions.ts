@@ -1,5 +1,5 @@
 import type { Log, Transaction } from '../../log.ts'
-import { bytes, collected, failure, type LogTests, outcome, text, values, valuesOf } from './runner.ts'
+import { bytes, collected, failure, type LogTests, onlyWhere, outcome, text, values, valuesOf } from './runner.ts'
 
 const topics = async (log: Log): Promise<void> => {
   await log.createTopic('plain', { partitions: 2 })
@@ -25,10 +25,7 @@ const stored = async (log: Log): Promise<unknown[]> => [
 
 /** Transactions, one at a time. */
 export function transactionTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.transactions) await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.transactions)
 
   describe('a transaction', () => {
     it('stores all that was done in it', async log => {

@@ -1,5 +1,5 @@
 import type { Log, LogReader } from '../../log.ts'
-import { bytes, collected, failure, type LogTests, outcome, text, upTo, values } from './runner.ts'
+import { bytes, collected, failure, type LogTests, onlyWhere, outcome, text, upTo, values } from './runner.ts'
 
 const key = bytes('k')
 
@@ -13,10 +13,7 @@ const versions = async (log: Log, options = {}): Promise<number[]> =>
 
 /** Taking away the oldest records of a key. */
 export function truncateTests({ describe, it: itself, expect }: LogTests): void {
-  const it: LogTests['it'] = (name, test) =>
-    itself(name, async (log, place) => {
-      if (log.capabilities.truncation) await test(log, place)
-    })
+  const it = onlyWhere(itself, log => log.capabilities.truncation)
 
   describe('truncating a history', () => {
     it('takes away the records below a version, and no others', async log => {
