@@ -42,15 +42,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the generation of a member is not checked in the commit',
-    file: 'packages/log/src/embedded/transaction.ts',
-    find: 'for (const position of this.#positions) this.#host.positions.fence(position)',
+    file: 'packages/log/src/embedded/transaction/writes.ts',
+    find: 'for (const position of this.#positions) this.#groupPositions.fence(position)',
     replace: '',
     test: { file: conformance, name: 'is refused the whole transaction' },
   },
   {
     name: 'what a transaction has read is not checked against later writes',
-    file: 'packages/log/src/embedded/transaction.ts',
-    find: 'if (this.#host.sequencer.recent.touched(this, this.#reads)) {',
+    file: 'packages/log/src/embedded/transaction/transaction.ts',
+    find: 'if (this.#snapshot.touched) {',
     replace: 'if (Number.isNaN(0)) {',
     test: { file: torture, name: 'killed at random moments' },
   },
@@ -147,9 +147,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a transaction that hangs keeps its snapshot',
-    file: 'packages/log/src/embedded/transaction.ts',
-    find: 'if (this.#ended) return',
-    replace: 'if (!this.#ended) return',
+    file: 'packages/log/src/embedded/transaction/snapshot.ts',
+    find: 'this.release().catch(() => undefined)',
+    replace: '',
     test: { file: 'packages/log/test/hanging-transaction.test.ts' },
   },
   {
@@ -344,7 +344,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a transaction commits while it still reads',
-    file: 'packages/log/src/embedded/transaction.ts',
+    file: 'packages/log/src/embedded/transaction/transaction.ts',
     find: 'if (this.#reading > 0) {',
     replace: 'if (Number.isNaN(0)) {',
     test: { file: conformance, name: 'that nobody has awaited' },

@@ -41,13 +41,13 @@ import { assertKeyed, getLatest, scanLatest, scanState } from './keyed-reads.ts'
 import { Maintenance } from './maintenance.ts'
 import { checkRead } from './read-options.ts'
 import { assertNotLost } from './restored-topic.ts'
-import { withRetries } from './retries.ts'
 import { Sequencer } from './sequencer.ts'
 import { closedError, type StoredReads, storedReads } from './stored-reads.ts'
 import { TopicCatalog } from './topic-catalog.ts'
 import { maxMessageSize, type TopicDefaults } from './topic-options.ts'
 import type { TopicState } from './topic-state.ts'
-import { EmbeddedTransaction } from './transaction.ts'
+import { withRetries } from './transaction/retries.ts'
+import { EmbeddedTransaction } from './transaction/transaction.ts'
 
 export interface EmbeddedLogOptions {
   readonly durability: Durability

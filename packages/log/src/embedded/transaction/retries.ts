@@ -1,5 +1,5 @@
 import { AegisError } from '@aegis/storage'
-import type { Transaction } from '../log.ts'
+import type { Transaction } from '../../log.ts'
 import type { EmbeddedTransaction } from './transaction.ts'
 
 /** Runs the work in a transaction and commits it, in another one again when it conflicted, up to `retries` times. */
