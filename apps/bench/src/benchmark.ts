@@ -12,5 +12,7 @@ export interface Context {
  * its own, so that neither memory nor compiled code of one shows in the figures of another.
  */
 export interface Benchmark {
+  /** What is measured, and against what; shown by `--help`. */
+  readonly about: string
   run(context: Context): Promise<Row[]>
 }

@@ -8,8 +8,8 @@ import { PlainFile } from '../plain-file.ts'
 
 const batchRecords = 1000
 
-/** Batches of binary records against the same bytes in a plain file, and in LevelDB alone. */
 export const benchmark: Benchmark = {
+  about: 'Batches of binary records against the same bytes in a plain file, and in LevelDB alone',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     await log.createTopic('binary', { codec: 'bytes' })

@@ -10,11 +10,9 @@ import { measure, type Row, row } from '../measure.ts'
 /** Records in a message of the loop that packs them itself. */
 const packed = 1_000
 
-/**
- * The log on one server and on three, against plain nats.js message by message, and against a loop of nats.js that packs
- * 1,000 records into a message.
- */
 export const benchmark: Benchmark = {
+  about:
+    'The log on one server and on three, against plain nats.js message by message, and against a loop of nats.js that packs 1,000 records into a message',
   async run({ size }) {
     if ((await findPrograms()).length === 0) {
       console.error('cluster: left out, for no nats-server is installed')

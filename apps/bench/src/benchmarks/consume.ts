@@ -7,8 +7,8 @@ import { measure, row } from '../measure.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-/** Messages from storage against JSON.parse, layer by layer: what each adds; groups by delivery. */
 export const benchmark: Benchmark = {
+  about: 'Messages from storage against JSON.parse, layer by layer: what each adds; groups by delivery',
   async run({ folder, size }) {
     const dataDir = await folder()
     const count = size(200_000)

@@ -8,11 +8,9 @@ const event = (n: number) => ({ type: 'OrderPlaced', data: order(n) })
 const perStream = 10
 const perTransaction = 100
 
-/**
- * The same work in a store of 10 thousand, 1 million and 10 million events, in streams of 10, so a million streams in the end:
- * what it becomes as the store grows, against the smallest.
- */
 export const benchmark: Benchmark = {
+  about:
+    'The same work in a store of 10 thousand, 1 million and 10 million events, in streams of 10, so a million streams in the end: what it becomes as the store grows, against the smallest',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const store = new EventStore(log)

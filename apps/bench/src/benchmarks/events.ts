@@ -8,8 +8,8 @@ import { openSqlite } from '../sqlite-events.ts'
 const event = (n: number) => ({ type: 'OrderPlaced', data: order(n) })
 const eventsOf = (count: number) => Array.from({ length: count }, (_, at) => event(at))
 
-/** Event streams against the same work over SQLite. */
 export const benchmark: Benchmark = {
+  about: 'Event streams against the same work over SQLite',
   async run({ folder, size }) {
     const sqlite = await openSqlite(await folder())
     if (sqlite === undefined) return []

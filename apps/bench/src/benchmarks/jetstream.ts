@@ -7,8 +7,8 @@ import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
 import { measure, row } from '../measure.ts'
 
-/** The same messages published to a JetStream server on this machine, where one is installed. */
 export const benchmark: Benchmark = {
+  about: 'The same messages published to a JetStream server on this machine, where one is installed',
   async run({ folder, size }) {
     const [program] = await findPrograms()
     if (program === undefined) {

@@ -9,8 +9,8 @@ import { startRedis } from '../redis-server.ts'
 
 const concurrency = 100
 
-/** The same jobs, which do nothing, done by a shared subscription and by BullMQ with Redis on the same machine. */
 export const benchmark: Benchmark = {
+  about: 'The same jobs, which do nothing, done by a shared subscription and by BullMQ with Redis on the same machine',
   async run({ folder, size }) {
     await using redis = await startRedis(await folder(), 'everysec')
     if (redis === undefined) {

@@ -5,8 +5,8 @@ import { order } from '../data.ts'
 import { timesRow } from '../measure.ts'
 import { PlainFile } from '../plain-file.ts'
 
-/** How long one message waits alone, against a bare write of as many bytes. */
 export const benchmark: Benchmark = {
+  about: 'How long one message waits alone, against a bare write of as many bytes',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

@@ -1,30 +1,14 @@
-import { readFile } from 'node:fs/promises'
-import { setTimeout } from 'node:timers/promises'
 import { openLog } from '@aegis/log'
 import { count, StreamProcessor } from '@aegis/processing'
 import { PubSub } from '@aegis/pubsub'
 import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
 import { limitRow } from '../measure.ts'
+import { resident } from '../resident.ts'
 
-/**
- * What the process has in memory, in MB, after collecting garbage and giving its buffers time to be freed. Where the system
- * tells, without the files that LevelDB has mapped to read them: the system takes those pages back as it likes.
- */
-async function resident(): Promise<number> {
-  globalThis.gc?.()
-  await setTimeout(100)
-  globalThis.gc?.()
-  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
-  const own = /RssAnon:\s+(\d+) kB/.exec(status)?.[1]
-  return own === undefined ? process.memoryUsage.rss() / 1e6 : Number(own) / 1e3
-}
-
-/**
- * How much the process grows while many messages are published, consumed and aggregated, from the first fifth on: by then
- * LevelDB has filled both of its write buffers, which it keeps.
- */
 export const benchmark: Benchmark = {
+  about:
+    'How much the process grows while many messages are published, consumed and aggregated, from the first fifth on: by then LevelDB has filled both of its write buffers, which it keeps',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

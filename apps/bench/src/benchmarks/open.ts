@@ -3,8 +3,8 @@ import { ClassicLevel } from 'classic-level'
 import type { Benchmark } from '../benchmark.ts'
 import { limitRow, median, runs } from '../measure.ts'
 
-/** How much longer a log with many records takes to open than LevelDB alone does on the same folder. */
 export const benchmark: Benchmark = {
+  about: 'How much longer a log with many records takes to open than LevelDB alone does on the same folder',
   async run({ folder, size }) {
     const dataDir = await folder()
     const total = size(10_000_000)

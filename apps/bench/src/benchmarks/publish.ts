@@ -4,11 +4,9 @@ import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
 import { measure, row } from '../measure.ts'
 
-/**
- * Messages one by one, acknowledged after fsync, against the serialisation alone, and against what nobody can do without
- * who gives each message a promise: the same loop with nothing stored.
- */
 export const benchmark: Benchmark = {
+  about:
+    'Messages one by one, acknowledged after fsync, against the serialisation alone, and against what nobody can do without who gives each message a promise: the same loop with nothing stored',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

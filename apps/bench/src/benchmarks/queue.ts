@@ -5,8 +5,8 @@ import type { Benchmark } from '../benchmark.ts'
 import { order } from '../data.ts'
 import { measure, row } from '../measure.ts'
 
-/** Jobs: handlers that wait, side by side in order of their keys, and the same work shared by members. */
 export const benchmark: Benchmark = {
+  about: 'Jobs: handlers that wait, side by side in order of their keys, and the same work shared by members',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)

@@ -6,8 +6,8 @@ import { inFlight, order } from '../data.ts'
 import { measure, row } from '../measure.ts'
 import { startRedis } from '../redis-server.ts'
 
-/** The same messages added to a stream of Redis, each acknowledged after fsync, through its usual Node client. */
 export const benchmark: Benchmark = {
+  about: 'The same messages added to a stream of Redis, each acknowledged after fsync, through its usual Node client',
   async run({ folder, size }) {
     await using redis = await startRedis(await folder(), 'always')
     if (redis === undefined) {

@@ -3,14 +3,12 @@ import { openLog } from '@aegis/log'
 import { PubSub } from '@aegis/pubsub'
 import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
+import { limitRow } from '../measure.ts'
+import { resident } from '../resident.ts'
 
-const megabytes = (): number => {
-  globalThis.gc?.()
-  return process.memoryUsage().rss / 1e6
-}
-
-/** How much the process grows while one group falls ever further behind nine others; printed, for it is no rate. */
 export const benchmark: Benchmark = {
+  about:
+    'How much the process grows while one group falls ever further behind nine others: the second half against the first, in which LevelDB fills its write buffer',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     const pubsub = new PubSub(log)
@@ -30,14 +28,19 @@ export const benchmark: Benchmark = {
       ),
     )
     const round = size(100_000)
-    const figures: string[] = []
-    for (let done = 0; done < 5; done++) {
+    const rounds = 16
+    const figures: number[] = []
+    for (let done = 0; done < rounds; done++) {
       await inFlight(round, 1000, n => pubsub.publish('orders', { payload: order(n) }))
-      figures.push(`${((done + 1) * round).toLocaleString('en-US')}: ${megabytes().toFixed(0)} MB`)
+      figures.push(await resident())
     }
     await Promise.all(subscriptions.map(subscription => subscription.close()))
     await Promise.all(running)
-    console.error(`memory (resident) with a slow group, at ${slow} messages, and nine fast ones: ${figures.join(', ')}`)
-    return []
+    console.error(
+      `after each ${round} messages, ${slow} of all for the slow group: ${figures.map(Math.round).join(', ')} MB`,
+    )
+    const growth = Math.max(...figures.slice(rounds / 2)) - Math.max(...figures.slice(0, rounds / 2))
+    const messages = ((rounds / 2) * round).toLocaleString('en-US')
+    return [limitRow(`growth by ${messages} messages, one slow and nine fast groups`, 'MB', Math.max(1, growth), 64)]
   },
 }

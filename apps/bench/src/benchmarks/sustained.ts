@@ -14,8 +14,8 @@ function value(n: number): Buffer {
   return Buffer.concat([Buffer.from(text), randomBytes(1_000)]).subarray(0, 1_000)
 }
 
-/** 3 GB in batches of 100 KB, all partitions at once: what the log does when nothing fits into memory any more. */
 export const benchmark: Benchmark = {
+  about: '3 GB in batches of 100 KB, all partitions at once: what the log does when nothing fits into memory any more',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     await log.createTopic('sustained', { partitions, codec: 'bytes' })

@@ -4,8 +4,8 @@ import type { Benchmark } from '../benchmark.ts'
 import { order } from '../data.ts'
 import { measure, row } from '../measure.ts'
 
-/** A windowed aggregation by key against a loop that parses the same JSON and keeps the same sums. */
 export const benchmark: Benchmark = {
+  about: 'A windowed aggregation by key against a loop that parses the same JSON and keeps the same sums',
   async run({ folder, size }) {
     await using log = await openLog({ dataDir: await folder() })
     await log.createTopic('orders', { partitions: 4 })

@@ -8,7 +8,7 @@ import type { Store } from '../store.ts'
 const first = 5
 /** Milliseconds that a megabyte takes at least with so many tables; twice as many with each more, up to `last`. */
 const millisecondsAtFirst = 4
-const last = 10
+const last = 11
 /** Tables are counted once for so many bytes: counting waits for LevelDB's mutex, up to a millisecond when it is busy. */
 const countedEvery = 1e6
 
