@@ -2,7 +2,7 @@ import { CommandHandler, type CommandHandlerOptions } from './command-handler.ts
 import type { Decider } from './decider.ts'
 import type { EventInput } from './event.ts'
 import type { EventLog } from './event-log.ts'
-import { invalid } from './invalid.ts'
+import { functions } from './invalid.ts'
 import { type SnapshotCodec, type SnapshotPolicy, Snapshots } from './snapshot.ts'
 
 export interface DeciderOptions<State> extends CommandHandlerOptions {
@@ -16,9 +16,7 @@ export function deciderHandler<State, Command, E extends EventInput>(
   decider: Decider<State, Command, E>,
   { snapshots, ...options }: DeciderOptions<State>,
 ): CommandHandler<State, Command, E> {
-  for (const part of ['initialState', 'evolve', 'decide'] as const)
-    if (typeof decider?.[part] !== 'function')
-      throw invalid(`${part} of the decider is ${typeof decider?.[part]}: give a function`)
+  functions('the decider', decider ?? {}, 'initialState', 'evolve', 'decide')
   // Its own functions, called as such: a decider may be a class instance.
   const model = {
     initialState: () => decider.initialState(),

@@ -14,6 +14,8 @@ export type EventStoreErrorCode =
   | 'EVENT_PROCESSOR_RUNNING'
   /** A projection or workflow stopped at an event that it cannot handle, which the message names. */
   | 'EVENT_PROCESSOR_FAILED'
+  /** A workflow has gone through the events of a topic that was deleted and made again: its positions and states are of other events. */
+  | 'EVENTS_RECREATED'
   /** A projection or workflow did not come to a position in the time that was given. */
   | 'EVENT_PROCESSOR_TIMEOUT'
   /** A projection or workflow was closed. */

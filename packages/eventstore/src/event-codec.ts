@@ -86,6 +86,7 @@ export class EventCodec {
   /**
    * @param common Metadata of all events of an append.
    * @param keys Those of the event's subjects.
+   * @param context Metadata that yields to all other.
    * @throws AegisError `EVENT_INVALID`
    */
   encode(
@@ -93,13 +94,14 @@ export class EventCodec {
     event: EventInput,
     common: Metadata | undefined,
     keys: SubjectKeys | undefined,
+    context?: Metadata,
   ): EncodedEvent {
     checkEvent(event)
     const { id = randomUUID() } = event
     const { type, data, metadata, schema } = this.#encodable(event)
     let cause: unknown
     try {
-      const all = common === undefined ? metadata : { ...metadata, ...common }
+      const all = common === undefined && context === undefined ? metadata : { ...context, ...metadata, ...common }
       const sealed = keys && this.#protection?.seal({ streamId, id, type }, data, keys)
       const text = JSON.stringify(sealed === undefined ? data : sealed.data) as string | undefined
       if (text !== undefined) {
@@ -126,7 +128,7 @@ export class EventCodec {
 
   /** As `decode`, where the stream is known. */
   decodeOf(streamId: string, record: LogRecord, keys?: SubjectKeys): StoredEvent {
-    return this.#event(decodePayload('json', record) as StoredBody, streamId, record, keys)
+    return this.#event(bodyOf(decodePayload('json', record), streamId, record), streamId, record, keys)
   }
 
   /** The event that `encode` has made a text of. */
@@ -201,6 +203,17 @@ export class EventCodec {
     return { id, type, streamId, version: version!, position: offset, timestamp, data, metadata }
   }
 }
+
+/** @throws AegisError `EVENT_INVALID` for what something else than an event store has written */
+function bodyOf(value: unknown, streamId: string, { version, offset }: LogRecord): StoredBody {
+  if (isBody(value)) return value
+  throw invalid(
+    `version ${version} of stream ${streamId}, position ${offset}, is not an event: it was written into ${eventsTopic} by something else`,
+  )
+}
+
+const isBody = (value: unknown): value is StoredBody =>
+  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string' && 'id' in value
 
 function checkEvent(event: EventInput): void {
   if (globalThis.Event !== undefined && event instanceof globalThis.Event) {

@@ -10,6 +10,7 @@ import type { PreparedAppend } from './prepare-append.ts'
 import type { BindableProjection, Projection } from './projection.ts'
 import { type SchemaChange, Schemas } from './schema-change.ts'
 import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
+import { TraceContext } from './trace-context.ts'
 
 export interface EventStoreOptions extends KnownTypes, SchemaChange {
   /** Applied in the transaction of each append. */
@@ -62,6 +63,7 @@ export class EventLog implements ForgettingStore {
   readonly codec: EventCodec
   readonly projections: InlineProjections
   readonly protection: EventProtection | undefined
+  readonly trace = TraceContext.load()
   /** What stands on the store and ends with it. */
   readonly dependents = new Set<{ close(): Promise<void> }>()
   readonly #keys = new WeakMap<LogRecord, SubjectKeys>()

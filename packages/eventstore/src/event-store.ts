@@ -45,9 +45,16 @@ export class EventStore implements AsyncDisposable {
   /** Opens a log and owns it. */
   static async open(options: OpenLogOptions & EventStoreOptions): Promise<EventStore> {
     const { upcasters, downcasters, projections, types, unknownTypes, privacy, ...logOptions } = options
-    const store = new EventStore(await openLog(logOptions), options)
-    store.#owned = true
-    return store
+    const log = await openLog(logOptions)
+    try {
+      const store = new EventStore(log, options)
+      store.#owned = true
+      return store
+    } catch (error) {
+      // What is refused leaves nothing open.
+      await log.close()
+      throw error
+    }
   }
 
   /**

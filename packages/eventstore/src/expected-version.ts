@@ -13,7 +13,7 @@ export function checkedExpectation(expected: ExpectedVersion = 'any'): ExpectedV
   if (typeof expected === 'number' && Number.isSafeInteger(expected) && expected >= 0) return expected
   if (expected === 'any' || expected === 'no-stream' || expected === 'stream-exists') return expected
   throw invalid(
-    `expectedVersion ${JSON.stringify(expected)}: give 'any', 'no-stream', 'stream-exists' or a version from 0`,
+    `expectedVersion ${typeof expected === 'number' ? expected : JSON.stringify(expected)}: give 'any', 'no-stream', 'stream-exists' or a version from 0`,
   )
 }
 

@@ -2,6 +2,7 @@ import type { Log, Transaction } from '@aegis/log'
 import type { StoredEvent } from './event.ts'
 import { eventFilter } from './event-filter.ts'
 import { forgottenBy } from './forgetting.ts'
+import { functions } from './invalid.ts'
 import type { BindableProjection, Projection } from './projection.ts'
 import { forgottenStream } from './stream-id.ts'
 
@@ -21,6 +22,7 @@ export class InlineProjections {
   constructor(log: Log, projections: readonly (Projection | BindableProjection)[]) {
     this.#projections = projections.flatMap(given => {
       const projection = 'bind' in given ? given.bind(log) : given
+      functions(`projection ${projection.name}`, projection, 'apply')
       const { stream, event } = eventFilter(projection)
       const forgetting: StreamInline = {
         stream: streamId => streamId === forgottenStream && projection.forget !== undefined,

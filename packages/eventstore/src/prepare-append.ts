@@ -14,7 +14,10 @@ export interface AppendEventsOptions {
   correlationId?: string
   /** Kept in the metadata of the events: the id of the event or command that caused them. */
   causationId?: string
-  /** Kept in the metadata of all events of the append: a user, `traceparent` and `tracestate` of W3C Trace Context. */
+  /**
+   * Kept in the metadata of all events of the append, such as a user. With an OpenTelemetry SDK the context of the trace is added
+   * (`traceparent` and `tracestate` of W3C Trace Context), unless it is given here.
+   */
   metadata?: Metadata
 }
 
@@ -53,9 +56,10 @@ export function prepareAppend(
 ): PreparedAppend | Promise<PreparedAppend> {
   const key = streamKey(streamId)
   const list = isList(given) ? given : [given]
+  const context = events.trace?.current()
   const keys = events.keysFor(streamId, list)
-  if (keys === undefined) return prepare(events, streamId, key, list, options, undefined)
-  return keys.then(ready => prepare(events, streamId, key, list, options, ready))
+  if (keys === undefined) return prepare(events, streamId, key, list, options, undefined, context)
+  return keys.then(ready => prepare(events, streamId, key, list, options, ready, context))
 }
 
 function prepare(
@@ -65,6 +69,7 @@ function prepare(
   list: readonly EventInput[],
   { expectedVersion, correlationId, causationId, metadata }: AppendEventsOptions,
   keys: SubjectKeys | undefined,
+  context: Metadata | undefined,
 ): PreparedAppend {
   const expected = checkedExpectation(expectedVersion)
   checkMetadata(metadata, `an append to ${streamId}`)
@@ -76,7 +81,7 @@ function prepare(
           ...(correlationId !== undefined && { correlationId }),
           ...(causationId !== undefined && { causationId }),
         }
-  const encoded = list.map(event => codec.encode(streamId, event, common, keys))
+  const encoded = list.map(event => codec.encode(streamId, event, common, keys, context))
   const ids = encoded.map(({ id }) => id)
   const given = list.filter(({ id }) => id !== undefined).length
   if (given > 0 && given < list.length)

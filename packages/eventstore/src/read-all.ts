@@ -38,7 +38,7 @@ export function readAll(events: EventLog, options: ReadAllOptions): EventIterato
 }
 
 /** @throws AegisError `EVENT_INVALID` */
-function checked({ direction = 'forwards', from, to, limit = Infinity }: ReadAllOptions): {
+function checked({ direction = 'forwards', from, to, limit }: ReadAllOptions): {
   readonly direction: 'forwards' | 'backwards'
   readonly low: number
   readonly high: number
@@ -46,11 +46,11 @@ function checked({ direction = 'forwards', from, to, limit = Infinity }: ReadAll
 } {
   wholeNumber('from', from)
   wholeNumber('to', to)
-  if (limit !== Infinity) wholeNumber('limit', limit)
+  wholeNumber('limit', limit)
   if (!['forwards', 'backwards'].includes(direction))
     throw invalid(`direction ${JSON.stringify(direction)}: give 'forwards' or 'backwards'`)
   const [low = 0, high = Infinity] = direction === 'forwards' ? [from, to] : [to, from]
-  return { direction, low, high, limit }
+  return { direction, low, high, limit: limit ?? Infinity }
 }
 
 async function* pagesOf(

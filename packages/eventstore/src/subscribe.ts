@@ -1,10 +1,11 @@
 import type { LogRecord } from '@aegis/log'
-import { type Decode, Subscription, type SubscriptionOptions } from '@aegis/subscription'
+import { type Decode, type SeekTo, Subscription, type SubscriptionOptions } from '@aegis/subscription'
 import { type DeliveredEvent, DeliveredStoredEvent } from './delivered-event.ts'
 import type { EventInput } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import { eventFilter } from './event-filter.ts'
 import type { EventLog } from './event-log.ts'
+import { invalid } from './invalid.ts'
 import { streamKey, streamPattern } from './stream-id.ts'
 
 export interface SubscribeEventsOptions<E extends EventInput = EventInput> extends Omit<SubscriptionOptions, 'from'> {
@@ -30,7 +31,8 @@ export function subscribeToEvents<E extends EventInput>(
   { types, from = 'earliest', ...options }: SubscribeEventsOptions<E>,
   wanted?: (record: LogRecord) => boolean,
 ): Promise<EventSubscription<E>> {
-  const { log, codec, protection } = events
+  const start = startOf(from)
+  const { log, codec, protection, trace } = events
   const filter = eventFilter({ streams, ...(types && { types }) }, codec.renames)
   const decode: Decode<DeliveredEvent<E>> = (record, delivered) => {
     const event = events.decode(record)
@@ -43,8 +45,25 @@ export function subscribeToEvents<E extends EventInput>(
   if (streams !== '*' || types !== undefined || wanted !== undefined)
     decode.wants = record => filter.record(record) && wanted?.(record) !== false
   if (protection !== undefined) decode.prepare = records => events.fetchKeys(records)
-  return Subscription.open<DeliveredEvent<E>>(log, eventsTopic, decode, {
-    ...options,
-    from: typeof from === 'object' && 'position' in from ? { offset: from.position } : from,
-  })
+  return Subscription.open<DeliveredEvent<E>>(
+    log,
+    eventsTopic,
+    decode,
+    { ...options, from: start },
+    trace?.processing(options.groupId),
+  )
 }
+
+/** @throws AegisError `EVENT_INVALID` */
+function startOf(from: NonNullable<SubscribeEventsOptions['from']>): SeekTo {
+  if (from === 'earliest' || from === 'latest') return from
+  if (typeof from === 'object' && from !== null) {
+    if ('position' in from && isPlace(from.position)) return { offset: from.position }
+    if ('time' in from && isPlace(from.time)) return from
+  }
+  throw invalid(
+    `from is ${JSON.stringify(from)}: give 'earliest', 'latest', { position } or { time }, a whole number from 0`,
+  )
+}
+
+const isPlace = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0

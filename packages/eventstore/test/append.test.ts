@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { Event, EventStore } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 import { checkOrder, eventsOf } from './given.ts'
 
 const e = (data: unknown) => new Event('e', data)
 
-onEachDriver(driver => {
+describeEachLog('appending events', open => {
   describe('expected versions', () => {
     it('are checked as they say, and a conflict names stream, expected and actual', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const append = (expectedVersion: 'any' | 'no-stream' | 'stream-exists' | number) =>
         store.append('a', e(0), { expectedVersion }).then(
@@ -29,7 +29,7 @@ onEachDriver(driver => {
     })
 
     it('of an append without events are checked too, and nothing is written', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       expect(await store.append('a', [], { expectedVersion: 'no-stream' })).toEqual({
         streamId: 'a',
@@ -44,7 +44,7 @@ onEachDriver(driver => {
     })
 
     it('of many appends at once, exactly one wins; the others conflict, inside transactions or not', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       for (let round = 0; round < 5; round++) {
         const outcomes = await Promise.allSettled(
@@ -64,7 +64,7 @@ onEachDriver(driver => {
   })
 
   it('appends that expect nothing never conflict, in whatever mixture: versions are dense, positions rise', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const results = await Promise.all(
       Array.from({ length: 200 }, async (_, n) => {
@@ -85,7 +85,7 @@ onEachDriver(driver => {
   })
 
   it('keeps metadata of the event and of the append', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const options = { correlationId: 'c', causationId: 'b' }
     await store.append('a', [new Event('x', 1, { user: 'Ada' }), { type: 'y', data: { deep: [null] } }], options)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { AggregateRoot, type Decider, EventStore } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 
 type AccountEvent = { type: 'Deposited'; data: { amount: number } } | { type: 'Withdrawn'; data: { amount: number } }
 type AccountCommand = { deposit: number } | { withdraw: number } | 'nothing'
@@ -44,10 +44,10 @@ function counting(): Decider<number, AccountCommand, AccountEvent> & { evolved: 
   }
 }
 
-onEachDriver(driver => {
+describeEachLog('commands', open => {
   describe('a command handler', () => {
     it('appends what was decided and gives the state after it', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.commandHandler(account)
       expect(await accounts.load('a')).toEqual({ state: 0, version: -1 })
@@ -65,7 +65,7 @@ onEachDriver(driver => {
     })
 
     it('writes nothing when nothing is decided or the command is refused', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.commandHandler(account)
       expect(await accounts.handle('a', 'nothing')).toMatchObject({ state: 0, version: -1, position: -1, events: [] })
@@ -74,7 +74,7 @@ onEachDriver(driver => {
     })
 
     it('decides anew when another append came between: no command is lost, none is decided on an old state', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const handlers = [
         store.commandHandler(account, { retries: 100 }),
@@ -91,7 +91,7 @@ onEachDriver(driver => {
     })
 
     it('gives up after so many conflicts', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       let decided = 0
       const always = store.commandHandler<number, number, AccountEvent>(
@@ -110,7 +110,7 @@ onEachDriver(driver => {
     })
 
     it('does not decide anew for one who has seen an older state', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.commandHandler(account)
       const { version } = await accounts.handle('a', { deposit: 1 }, { expectedVersion: 'no-stream' })
@@ -120,7 +120,7 @@ onEachDriver(driver => {
     })
 
     it('is part of a transaction of the log: several streams, all or nothing', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.commandHandler(account, { snapshots: { version: 1, every: 1 } })
       await accounts.handle('a', { deposit: 10 })
@@ -142,7 +142,7 @@ onEachDriver(driver => {
     })
 
     it('appends an event of an id once, however often its command comes', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const once = store.commandHandler<number, { id: string; amount: number }, AccountEvent & { id: string }>(
         { ...account, decide: ({ id, amount }) => ({ id, type: 'Deposited', data: { amount } }) },
@@ -155,7 +155,7 @@ onEachDriver(driver => {
     })
 
     it('goes on with a stream that was deleted or truncated', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.commandHandler(account, { snapshots: { version: 1, every: 2 } })
       for (let n = 0; n < 4; n++) await accounts.handle('a', { deposit: 1 })
@@ -175,7 +175,7 @@ onEachDriver(driver => {
 
   describe('an aggregate', () => {
     it('is handled by its methods, and is committed afterwards', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.aggregates(Account)
       const { state, version } = await accounts.handle('a', async it => {
@@ -188,7 +188,7 @@ onEachDriver(driver => {
     })
 
     it('is restored from a snapshot with its version, and reads only what came after', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const accounts = store.aggregates(Account, {
         snapshots: {
@@ -206,7 +206,7 @@ onEachDriver(driver => {
 
   describe('a snapshot', () => {
     it('is written every so many events, and only what came after is read', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const decider = counting()
       const accounts = store.commandHandler(decider, { snapshots: { version: 1, every: 10 } })
@@ -217,7 +217,7 @@ onEachDriver(driver => {
     })
 
     it('is written after so many bytes', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const decider = counting()
       const accounts = store.commandHandler(decider, { snapshots: { version: 1, bytes: '1KB' } })
@@ -228,7 +228,7 @@ onEachDriver(driver => {
     })
 
     it('of changed code is ignored and replaced', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const old = store.commandHandler(account, { snapshots: { version: 1, every: 1 } })
       for (let n = 0; n < 3; n++) await old.handle('a', { deposit: 1 })
@@ -244,7 +244,7 @@ onEachDriver(driver => {
     })
 
     it('belongs to its handler where two have a stream in common, if they have names', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const sums = store.commandHandler(account, { snapshots: { version: 1, every: 1, name: 'sum' } })
       const counts = store.commandHandler(
@@ -257,7 +257,7 @@ onEachDriver(driver => {
     })
 
     it('of a state that is not JSON is written and read as it is told', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       const seen = store.commandHandler(
         {
@@ -272,7 +272,7 @@ onEachDriver(driver => {
     })
 
     it('of a deleted topic is not one of the topic that was made anew', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const accounts = new EventStore(log).commandHandler(account, { snapshots: { version: 1, every: 1 } })
       await accounts.handle('a', { deposit: 5 })
       await log.deleteTopic('$events')
@@ -281,7 +281,7 @@ onEachDriver(driver => {
     })
 
     it('needs options that make sense', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       const store = new EventStore(log)
       for (const snapshots of [{}, { version: 1.5 }, { version: 1, every: 0 }, { version: 1, name: '\ud800' }]) {
         expect(() => store.commandHandler(account, { snapshots: snapshots as never })).toThrow(

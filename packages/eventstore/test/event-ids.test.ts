@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { EventStore } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 
 const e = (id: string, data: unknown = id) => ({ id, type: 'e', data })
 
-onEachDriver(driver => {
+describeEachLog('ids of events', open => {
   it('an append that is repeated gives the first result, whatever was expected and appended since', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const first = await store.append('a', [e('1'), e('2')], { expectedVersion: 'no-stream' })
     await store.append('a', { type: 'e', data: 'between' })
@@ -18,7 +18,7 @@ onEachDriver(driver => {
   })
 
   it('of many repetitions at once one appends, and all have its result', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const results = await Promise.all(
       Array.from({ length: 30 }, (_, n) =>
@@ -30,7 +30,7 @@ onEachDriver(driver => {
   })
 
   it('half a repetition, another order, and ids for some events only are refused', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     await store.append('a', [e('1'), e('2')])
     for (const events of [

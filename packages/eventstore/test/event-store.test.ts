@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { AggregateRoot, Event, EventStore } from '../src/index.ts'
+import { temporaryFolder } from './given.ts'
 
 class Account extends AggregateRoot {
   balance = 0
@@ -41,4 +42,12 @@ test('a subscription goes from stored to live without gap or repeat', async () =
   }
   await writing
   expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => i))
+})
+
+test('options that are refused leave no log open', async () => {
+  await using folder = await temporaryFolder()
+  const wrong = EventStore.open({ dataDir: folder.path, unknownTypes: 'skip' })
+  await expect(wrong).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+  await using store = await EventStore.open({ dataDir: folder.path })
+  await store.append('a', { type: 'e', data: 1 })
 })

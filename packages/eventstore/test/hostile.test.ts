@@ -1,5 +1,8 @@
+import { openLog } from '@aegis/log'
 import { describe, expect, it } from 'vitest'
 import { type EventInput, EventStore } from '../src/index.ts'
+import { startProjections } from '../src/projections/index.ts'
+import { startWorkflows } from '../src/workflows/index.ts'
 import { eventsOf } from './given.ts'
 
 const ids = [
@@ -87,4 +90,50 @@ it('events of 1 MB are stored, larger ones refused by code, also with good ones 
   const many = Array.from({ length: 20 }, () => ({ type: 'x', data }))
   await expect(store.transaction(tx => tx.append('d', many))).rejects.toMatchObject({ code: 'TRANSACTION_TOO_LARGE' })
   expect(await store.load('d')).toEqual([])
+})
+
+it('what something else has written among the events is an error that says where, and ends up with the dead letters of a group', async () => {
+  await using log = await openLog({ memory: true })
+  const store = new EventStore(log)
+  await store.append('a', { type: 'good', data: 1 })
+  for (const value of ['not json', 'null', '5', '[]', '{}', '{"id":"1","type":7}', '{"type":"x"}', null])
+    await log.append('$events', { key: 'a', value })
+  await store.append('a', { type: 'good', data: 2 })
+  await expect(store.load('a')).rejects.toMatchObject({ code: expect.stringMatching(/EVENT_INVALID|PAYLOAD_INVALID/) })
+  for (let version = 1; version < 9; version++) {
+    const code = version === 1 ? 'PAYLOAD_INVALID' : 'EVENT_INVALID'
+    await expect(store.load('a', { from: version, to: version })).rejects.toMatchObject({ code })
+  }
+  const good: number[] = []
+  const subscription = await store.subscribe('*', { groupId: 'g' })
+  await subscription.run(({ data }) => {
+    good.push(data)
+    if (data === 2) void subscription.close()
+  })
+  expect(good).toEqual([1, 2])
+  expect((await log.read('$events.dead', 0, { from: 0 })).records).toHaveLength(8)
+})
+
+describe('refused when they are given, not when the first event comes', () => {
+  const nothing = (): void => undefined
+  const refused: [string, (store: EventStore) => unknown][] = [
+    ['a place to start that is none', store => store.subscribe('*', { from: null as never })],
+    ['a position that is none', store => store.subscribe('*', { from: { position: Number.NaN } })],
+    ['no options of a member', store => store.consume('*', undefined as never, nothing)],
+    ['a concurrency of nothing', store => store.consume('*', { groupId: 'g', concurrency: 0 }, nothing)],
+    ['an unknown option', store => store.consume('*', { groupId: 'g', wrong: 1 } as never, nothing)],
+    ['no handler', store => store.consume('*', { groupId: 'g' }, undefined as never)],
+    ['what a subscription refuses', store => store.consume('*', { groupId: 'g', maxAttempts: 0 }, nothing)],
+    ['a pattern that is none', store => store.consume('a*b', { groupId: 'g' }, nothing)],
+    ['no group to be given back to', store => store.redrive(undefined as never)],
+    ['a projection without apply', store => startProjections(store, [{ name: 'x' } as never])],
+    ['an inline one', async () => EventStore.open({ memory: true, projections: [{ name: 'x' } as never] })],
+    ['a workflow without decide', store => startWorkflows(store, [{ name: 'x' } as never])],
+  ]
+  it.each(refused)('%s', async (_, give) => {
+    await using store = await EventStore.open({ memory: true })
+    await expect(give(store)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(EVENT_INVALID|SUBSCRIPTION_INVALID)$/),
+    })
+  })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { EventStore, type ReadEventsOptions, type StoredEvent } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -9,9 +9,9 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-onEachDriver(driver => {
+describeEachLog('reading events', open => {
   it('loading and reading, in both directions, between versions and with a limit, agree with slicing a list', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     for (let n = 0; n < 60; n += 3) {
       await store.append(
@@ -45,7 +45,7 @@ onEachDriver(driver => {
   })
 
   it('reads all events by position in both directions, with filters', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const results = []
     for (let n = 0; n < 1200; n++) {
@@ -63,7 +63,7 @@ onEachDriver(driver => {
   })
 
   it('reads types whatever their names and the ids of their events look like', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const odd = ['a', '"', '\\', '\\"', '","type":"a",', 'é', '__proto__', 'a,"data"']
     const text = fc.oneof(fc.constantFrom(...odd), fc.string({ minLength: 1, maxLength: 8 }))
@@ -84,7 +84,7 @@ onEachDriver(driver => {
   })
 
   it('a deleted stream is gone, begins anew with its versions going on, and not at all after a tombstone', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const e = { type: 'e', data: 1 }
     await store.append('a', [e, e, e])
@@ -105,7 +105,7 @@ onEachDriver(driver => {
   })
 
   it('truncated and retained streams show what is kept, in every way of reading', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     await store.append(
       'a',
@@ -130,7 +130,7 @@ onEachDriver(driver => {
   })
 
   it('lists the streams that have events, all or by prefix, with where they are', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const e = { type: 'e', data: 1 }
     expect(await collect(store.listStreams())).toEqual([])
@@ -149,7 +149,7 @@ onEachDriver(driver => {
   })
 
   it('truncated, deleted and retained streams give back the space of their events', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     if (!log.capabilities.truncation) return
     const store = new EventStore(log)
     const e = { type: 'e', data: 'x'.repeat(100) }

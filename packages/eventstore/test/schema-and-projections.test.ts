@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type EventBody, EventStore, type Projection, type StoredEvent } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
+import { type Downcaster, EventStore, type Projection, type StoredEvent, type Upcaster } from '../src/index.ts'
 
-onEachDriver(driver => {
+describeEachLog('schemas and inline projections', open => {
   it('events of older schemas are read as of the newest, renamed ones too, in every way of reading', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     await new EventStore(log).append('a', { type: 'Named', data: { name: 'Ada Lovelace' } })
     const split = {
       type: 'Named',
@@ -29,14 +29,14 @@ onEachDriver(driver => {
   })
 
   it('events are stored for older programs by downcasters, chained and renamed, and read here as they were appended', async () => {
-    await using log = await driver.open()
-    const upcasters = [
-      { type: 'Named', upcast: ({ data }: EventBody) => ({ data: { names: data.name.split(' ') } }) },
+    await using log = await open()
+    const upcasters: Upcaster[] = [
+      { type: 'Named', upcast: ({ data }) => ({ data: { names: data.name.split(' ') } }) },
       { type: 'Named', from: 1, upcast: () => ({ type: 'PersonNamed' }) },
     ]
-    const downcasters = [
+    const downcasters: Downcaster[] = [
       { type: 'PersonNamed', from: 0, to: 1, downcast: () => ({ type: 'Named' }) },
-      { type: 'Named', from: 1, downcast: ({ data }: EventBody) => ({ data: { name: data.names.join(' ') } }) },
+      { type: 'Named', from: 1, downcast: ({ data }) => ({ data: { name: data.names.join(' ') } }) },
     ]
     const store = new EventStore(log, { upcasters, downcasters })
     const event = { type: 'PersonNamed', data: { names: ['Ada', 'Lovelace'] }, metadata: { user: 'x' } }
@@ -55,7 +55,7 @@ onEachDriver(driver => {
   })
 
   it('changes of schemas that lead in a circle are an error, not an endless loop', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const downcasters = [
       { type: 'a', from: 0, to: 0, downcast: () => ({ type: 'b' }) },
       { type: 'b', from: 0, to: 0, downcast: () => ({ type: 'a' }) },
@@ -80,7 +80,7 @@ onEachDriver(driver => {
     }
 
     it('are left out when told so; versions and states count them', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       await new EventStore(log).append('a', written)
       const store = new EventStore(log, { types: ['Known'], unknownTypes: 'skip' })
       expect(await everywhere(store)).toEqual(Array.from({ length: 5 }, () => [0, 2]))
@@ -94,7 +94,7 @@ onEachDriver(driver => {
     })
 
     it('are an error when told so, unless they are not asked for', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       await new EventStore(log).append('a', written)
       const store = new EventStore(log, { types: ['Known'], unknownTypes: 'throw' })
       const unknown = { code: 'EVENT_TYPE_UNKNOWN', details: { streamId: 'a', version: 1, type: 'Other' } }
@@ -109,7 +109,7 @@ onEachDriver(driver => {
     })
 
     it('are given like others by default, and the choice needs a list', async () => {
-      await using log = await driver.open()
+      await using log = await open()
       await new EventStore(log).append('a', written)
       expect(await everywhere(new EventStore(log, { types: ['Known'] }))).toEqual(
         Array.from({ length: 5 }, () => [0, 1, 2, 3]),
@@ -121,7 +121,7 @@ onEachDriver(driver => {
   })
 
   it('an inline projection is in the commit of the append, sees versions, and refuses it by throwing', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const key = Buffer.from('sum')
     const sum: Projection = {
       name: 'sum',

@@ -1,13 +1,13 @@
 import { openLog } from '@aegis/log'
 import { acknowledge } from '@aegis/subscription'
 import { expect, it, vi } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { EventStore, type EventSubscription, type SubscribeEventsOptions } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 import { checkOrder, temporaryFolder } from './given.ts'
 
 const numbered = (n: number) => ({ type: n % 2 === 0 ? 'even' : 'odd', data: n })
 
-onEachDriver(driver => {
+describeEachLog('subscriptions to events', open => {
   it('a group goes on after a restart with exactly what it has not acknowledged', async () => {
     await using folder = await temporaryFolder()
     const options = { dataDir: folder.path, durability: 'buffered' } as const
@@ -31,7 +31,7 @@ onEachDriver(driver => {
   })
 
   it('one stream among others: what it has and gets, from the beginning, a position, a time or the end, and nothing else', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const positions: number[] = []
     for (let n = 0; n < 40; n++) {
@@ -63,7 +63,7 @@ onEachDriver(driver => {
   })
 
   it('a group of one stream has nothing left to read when others have got events, and goes on behind its own', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const handle = async (upTo: number): Promise<number[]> => {
       const subscription = await store.subscribe('one', { groupId: 'g' })
@@ -86,7 +86,7 @@ onEachDriver(driver => {
   })
 
   it('exactly once: the event is acknowledged in the transaction that appends what follows from it', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     for (let n = 0; n < 20; n++) await store.append(`in-${n % 3}`, numbered(n))
     const failed = new Set<number>()
@@ -108,7 +108,7 @@ onEachDriver(driver => {
   })
 
   it('what a handler cannot do goes to the dead letters, and the others go on', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     for (let n = 0; n < 5; n++) await store.append('a', numbered(n))
     const seen: number[] = []
@@ -125,7 +125,7 @@ onEachDriver(driver => {
   })
 
   it('what a group could not handle is parked, and given back to it alone, as it was', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     for (let n = 0; n < 3; n++) await store.append('a', numbered(n))
     let broken = true
@@ -183,7 +183,7 @@ onEachDriver(driver => {
   })
 
   it('tells when it has caught up with what was stored', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     for (let n = 0; n < 50; n++) await store.append('a', numbered(n))
     const subscription = await store.subscribe('a')
@@ -198,7 +198,7 @@ onEachDriver(driver => {
   })
 
   it('types, positions and times choose where it begins and what comes', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const results = []
     for (let n = 0; n < 10; n++) results.push(await store.append('a', numbered(n)))
@@ -216,7 +216,7 @@ onEachDriver(driver => {
   })
 
   it('an event is acknowledged in a transaction of one’s own', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     await store.append('a', [numbered(0), numbered(1)])
     for await (const event of await store.subscribe('a', { groupId: 'g' })) {

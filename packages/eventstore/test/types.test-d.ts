@@ -1,5 +1,5 @@
 import { expectTypeOf, it } from 'vitest'
-import type { AggregateRoot, Event, EventStore, Metadata, StoredEvent, StoredFields } from '../src/index.ts'
+import type { AggregateRoot, Event, EventStore, Metadata, StoredEvent } from '../src/index.ts'
 
 type Opened = Event<'Opened', { owner: string }>
 type Deposited = { type: 'Deposited'; data: { amount: number } }
@@ -13,7 +13,7 @@ it('stored events of a union are told apart by type', async () => {
     else expectTypeOf(event.data).toEqualTypeOf<{ owner: string }>()
     expectTypeOf(event.metadata).toEqualTypeOf<Metadata>()
   }
-  expectTypeOf<StoredEvent<Deposited>>().toExtend<StoredFields & Deposited>()
+  expectTypeOf<StoredEvent<Deposited>>().toExtend<{ version: number; position: number; streamId: string } & Deposited>()
 })
 
 it('an aggregate applies and raises its events only', () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
+import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { EventStore } from '../src/index.ts'
-import { onEachDriver } from './drivers.ts'
 
-onEachDriver(driver => {
+describeEachLog('events in transactions', open => {
   test('appends inside a transaction of the log: all or nothing, read back inside, numbered after the commit', async () => {
-    await using log = await driver.open()
+    await using log = await open()
     const store = new EventStore(log)
     const failure = new Error('changed my mind')
     await expect(

@@ -28,6 +28,7 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
   readonly #slots = new Map<number, EventSubscription<E>>()
   #member: GroupMember | undefined
   #closing: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
   #resolve: () => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
   /** Resolves when it is closed; rejects with what has ended it. */
@@ -58,10 +59,8 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
     handler: Handler<DeliveredEvent<E>>,
     options: ConsumeEventsOptions<E>,
   ): Promise<EventConsumer<E>> {
-    const { groupId, sessionTimeout, signal, ...rest } = options
-    slotGroups(groupId)
-    for (const refused of ['mode', 'lease', 'priority', 'autoCommit', 'instanceId'])
-      if (refused in rest) throw invalid(`${refused}: the members of a group that share the streams have none`)
+    check(handler, options)
+    const { groupId, sessionTimeout, signal } = options
     signal?.throwIfAborted()
     const { log } = events
     const topic = await prepareSlots(log)
@@ -76,6 +75,11 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
     } catch (error) {
       await consumer.#end()
       throw error
+    }
+    const failure = consumer.#failure
+    if (failure !== undefined) {
+      await consumer.close().catch(() => undefined)
+      throw failure.error
     }
     const abort = (): void => void consumer.close().catch(error => consumer.#reject(error))
     signal?.addEventListener('abort', abort, { once: true })
@@ -154,8 +158,37 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
   }
 
   #fail(error: unknown): void {
+    this.#failure ??= { error }
     this.#reject(error)
     // The first error is the one that explains.
     this.close().catch(() => undefined)
   }
+}
+
+const known: ReadonlySet<string> = new Set<keyof ConsumeEventsOptions>([
+  'groupId',
+  'concurrency',
+  'types',
+  'from',
+  'delivery',
+  'maxPollRecords',
+  'maxPollBytes',
+  'maxAttempts',
+  'backoff',
+  'onError',
+  'sessionTimeout',
+  'signal',
+])
+
+/** @throws AegisError `EVENT_INVALID` */
+function check<E extends EventInput>(handler: Handler<DeliveredEvent<E>>, options: ConsumeEventsOptions<E>): void {
+  if (typeof options !== 'object' || options === null) throw invalid('options of consume: give { groupId }')
+  for (const option of Object.keys(options))
+    if (!known.has(option))
+      throw invalid(`option ${JSON.stringify(option)} of consume is not known: there are ${[...known].join(', ')}`)
+  slotGroups(options.groupId)
+  const { concurrency = 1 } = options
+  if (!(Number.isSafeInteger(concurrency) && concurrency > 0))
+    throw invalid(`concurrency ${String(concurrency)}: give a whole number from 1`)
+  if (typeof handler !== 'function') throw invalid(`the handler of consume is ${typeof handler}: give a function`)
 }

@@ -24,8 +24,10 @@ export function slotGroups(groupId: string): string[] {
   return Array.from({ length: slotCount }, (_, slot) => slotGroup(groupId, slot))
 }
 
-/** The groups of the events that a group is: itself, or those of its slots. */
+/** The groups of the events that a group is: itself, or those of its slots. @throws AegisError `EVENT_INVALID` */
 export async function groupsOf(log: Log, groupId: string): Promise<string[]> {
+  if (typeof groupId !== 'string' || groupId === '')
+    throw invalid(`groupId ${JSON.stringify(groupId)}: give the text that the group subscribes with`)
   const shares = await log.committed(slotGroup(groupId, 0), eventsTopic, 0)
   return shares === undefined ? [groupId] : slotGroups(groupId)
 }

@@ -6,6 +6,8 @@ export interface Checkpoint {
   readonly position: number
   /** How many of them could not be handled and were left out. */
   readonly skipped: number
+  /** Of the topic of the events: positions mean nothing in another. */
+  readonly incarnation: string
 }
 
 /** An event that could not be handled and was left out. */

@@ -73,11 +73,20 @@ export class EventProcessor {
     this.#ended = this.#run()
   }
 
-  /** Goes on where it was, for the first time from the given position on. */
+  /**
+   * Goes on where it was, for the first time from the given position on.
+   * @throws AegisError `EVENTS_RECREATED`
+   */
   static async start(events: EventLog, work: ProcessorWork, from: () => Promise<number>): Promise<EventProcessor> {
     const { checkpoint } = work
+    const { incarnation } = events.log.topic(eventsTopic)
     const stored = await checkpoint.read(events.log)
-    const first = stored ?? { position: await from(), skipped: 0 }
+    if (stored !== undefined && stored.incarnation !== incarnation)
+      throw new AegisError(
+        'EVENTS_RECREATED',
+        `${work.name} has gone through other events: ${eventsTopic} was deleted and made again; give it another name, so that it begins anew`,
+      )
+    const first = stored ?? { position: await from(), skipped: 0, incarnation }
     if (stored === undefined) await events.log.transaction(tx => checkpoint.write(tx, first))
     return new EventProcessor(events, work, first)
   }
@@ -231,9 +240,12 @@ export class EventProcessor {
 
   async #handle(event: StoredEvent, tx: Transaction): Promise<void> {
     const { filter, forget, handle } = this.#work
+    const { codec, trace } = this.#events
     const subject = forgottenBy(event)
     if (subject !== undefined && forget !== undefined) await forget(subject, event, tx)
-    else if (filter.event(event) && this.#events.codec.takes(event)) await handle(event, tx)
+    else if (!filter.event(event) || !codec.takes(event)) return
+    else if (trace === undefined) await handle(event, tx)
+    else await trace.within(event, () => handle(event, tx))
   }
 
   async #refused(record: LogRecord, next: number, error: unknown): Promise<number | 'overtaken'> {
@@ -256,7 +268,7 @@ export class EventProcessor {
   async #commit(position: number, more: number, write: (tx: Transaction) => Promise<void> | void): Promise<boolean> {
     const { checkpoint } = this.#work
     const before = this.#checkpoint
-    const after = { position, skipped: before.skipped + more }
+    const after = { ...before, position, skipped: before.skipped + more }
     const stored = await this.#events.log.transaction(
       async tx => {
         const current = (await checkpoint.read(tx)) ?? before

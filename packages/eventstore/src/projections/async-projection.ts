@@ -1,7 +1,7 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
 import type { EventFilter } from '../event-filter.ts'
-import { wholeNumber } from '../invalid.ts'
+import { functions, wholeNumber } from '../invalid.ts'
 import { checkDefinition } from '../processors/definition.ts'
 import type { OnError } from '../processors/event-processor.ts'
 import type { Documents } from './documents.ts'
@@ -45,4 +45,5 @@ export interface AsyncProjection<E extends EventInput = EventInput, Model extend
 export function checkProjection(projection: AsyncProjection<Untyped, Untyped>): void {
   checkDefinition('projection', projection)
   wholeNumber(`version of projection ${projection.name}`, projection.version)
+  functions(`projection ${projection.name}`, projection, 'apply')
 }

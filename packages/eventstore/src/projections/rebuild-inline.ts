@@ -41,10 +41,11 @@ export async function rebuildInline(
       changeProjection(log, name, (stored = firstProjection(log, version)) => to(stored))
     const begun = await change(stored => {
       const { building, old } = stored
-      if (building?.version === version) return stored
+      const { incarnation } = log.topic(eventsTopic)
+      if (building?.version === version && stored.incarnation === incarnation) return stored
       const build = stored.newest + 1
       const given = building === undefined ? old : [...old, building.build]
-      return { ...stored, newest: build, building: { build, version }, old: given }
+      return { ...stored, newest: build, building: { build, version }, old: given, incarnation }
     })
     const { build } = begun.building!
     let end = 0

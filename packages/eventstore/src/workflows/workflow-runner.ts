@@ -79,7 +79,7 @@ export class WorkflowRunner implements AsyncDisposable {
 
 /**
  * Starts workflows. Each goes on where it was, with the timers that were set.
- * @throws AegisError `EVENT_INVALID`, `EVENT_PROCESSOR_RUNNING`
+ * @throws AegisError `EVENT_INVALID`, `EVENT_PROCESSOR_RUNNING`, `EVENTS_RECREATED`
  */
 export async function startWorkflows(
   store: EventStore,

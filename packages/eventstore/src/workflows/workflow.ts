@@ -1,7 +1,7 @@
 import type { Transaction, Untyped } from '@aegis/log'
 import type { EventInput, StoredEvent } from '../event.ts'
 import type { EventFilter } from '../event-filter.ts'
-import { invalid } from '../invalid.ts'
+import { functions, invalid } from '../invalid.ts'
 import { checkDefinition } from '../processors/definition.ts'
 import type { OnError } from '../processors/event-processor.ts'
 import type { WorkflowOutput } from './output.ts'
@@ -65,6 +65,7 @@ export interface Workflow<
 export function checkWorkflow(workflow: Workflow<Untyped, Untyped, Untyped, Untyped>): void {
   checkDefinition('workflow', workflow)
   const { name, from = 'earliest' } = workflow
+  functions(`workflow ${name}`, workflow, 'correlate', 'initialState', 'decide', 'evolve')
   if (!['earliest', 'latest'].includes(from))
     throw invalid(`from of workflow ${name} is ${JSON.stringify(from)}: give 'earliest' or 'latest'`)
 }

@@ -325,4 +325,27 @@ describeEachLog('workflows', open => {
       { numRuns: 20 },
     )
   }, 60_000)
+
+  it('is not started on other events than those that it has gone through', async () => {
+    const log = await open()
+    const asked: Workflow = {
+      name: 'asked',
+      correlate: ({ streamId }) => streamId,
+      initialState: () => 0,
+      decide: () => [],
+      evolve: count => count + 1,
+    }
+    const store = new EventStore(log)
+    const runner = await startWorkflows(store, [asked])
+    await store.append('a', { type: 'e', data: 1 })
+    await runner.caughtUp('asked')
+    await runner.close()
+    await log.deleteTopic('$events')
+    const again = new EventStore(log)
+    await again.append('b', { type: 'e', data: 1 })
+    await expect(startWorkflows(again, [asked])).rejects.toMatchObject({ code: 'EVENTS_RECREATED' })
+    await using other = await startWorkflows(again, [{ ...asked, name: 'asked anew' }])
+    await other.caughtUp('asked anew')
+    expect((await other.instance('asked anew', 'b'))?.state).toBe(1)
+  })
 })
