@@ -245,6 +245,10 @@ describe('the checker of histories', () => {
         expect(names(counted(2), { records: jobs('a') })).toEqual(['attempts-regression'])
         expect(names(counted(3), { records: jobs('a') })).toEqual([])
       }
+      // A process that was stopped goes on with what it had fetched, beside the one that has it now.
+      const beside = [hand('shared', 'b', 1, 0, 'run1.q'), hand('shared', 'a', 2, 0, 'run2.q')]
+      const late = hand('shared', 'a', 1, 9_000, 'run1.q')
+      expect(names([send('a', 'b'), ...beside, late], { records: jobs('a', 'b') })).toEqual([])
       // There only what was refused counts.
       const run = [send('a'), hand('exactly-once', 'a', 1), hand('exactly-once', 'a', 1, 9_000)]
       expect(names(run, { records: jobs('a') })).toEqual([])

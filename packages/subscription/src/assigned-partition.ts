@@ -69,4 +69,9 @@ export class AssignedPartition {
   get dirty(): boolean {
     return !this.released && (this.window.dirty || this.retries?.dirty === true)
   }
+
+  /** Whether there is something to commit, or on its way. */
+  get unconfirmed(): boolean {
+    return !this.released && (this.window.unconfirmed || this.retries?.dirty === true)
+  }
 }

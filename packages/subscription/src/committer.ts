@@ -35,19 +35,32 @@ export class Committer {
     else this.#timer ??= setTimeout(() => this.#background(), interval)
   }
 
-  /** Commits what is acknowledged of the partitions; resolves when it is durable. */
+  /**
+   * Commits what is acknowledged of the partitions; resolves when it is durable, what was on its way already too, for commits of
+   * a partition keep their order. What is another's now is left to that one, which delivers again what was not committed.
+   */
   async commit(partitions: Iterable<AssignedPartition>): Promise<void> {
-    const dirty = [...partitions].filter(partition => partition.dirty)
+    await this.#commit([...partitions].filter(({ unconfirmed }) => unconfirmed))
+  }
+
+  /** The same for those who must know. @throws AegisError `GENERATION_FENCED` when it is another's now */
+  async confirm(partitions: Iterable<AssignedPartition>): Promise<void> {
+    const unconfirmed = [...partitions].filter(partition => partition.unconfirmed)
+    await Promise.all(unconfirmed.map(partition => this.#store(partition)))
+  }
+
+  async #commit(partitions: readonly AssignedPartition[]): Promise<void> {
     await Promise.all(
-      dirty.map(partition =>
-        this.#log
-          .transaction(tx => this.stage(tx, partition, []))
-          .catch((error: unknown) => {
-            // It is another's now; that one delivers again what was not committed.
-            if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
-          }),
+      partitions.map(partition =>
+        this.#store(partition).catch((error: unknown) => {
+          if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+        }),
       ),
     )
+  }
+
+  #store(partition: AssignedPartition): Promise<void> {
+    return this.#log.transaction(tx => this.stage(tx, partition, []))
   }
 
   /**
@@ -57,6 +70,7 @@ export class Committer {
   stage(tx: Transaction, partition: AssignedPartition, deliveries: readonly Delivery[]): void {
     const { member } = this
     const { window } = partition
+    let at = 0
     tx.commitPosition({
       groupId: this.#groupId,
       topic: this.#topic,
@@ -71,12 +85,13 @@ export class Committer {
         }
         const late = deliveries.find(({ lapsed }) => lapsed)
         if (late !== undefined) throw lapsedError(late)
+        at = window.changes
         return window.expect(deliveries)
       },
       refused: () => window.withdraw(deliveries),
     })
     tx.onCommit(() => {
-      window.confirm(deliveries)
+      window.confirm(deliveries, at)
       for (const delivery of deliveries) if (delivery.watcher !== undefined) delivery.tell()
     })
     partition.retries?.stage(tx, deliveries)
@@ -94,7 +109,7 @@ export class Committer {
     const partitions = [...this.#waiting]
     this.stop()
     this.#committing = true
-    this.commit(partitions)
+    this.#commit(partitions.filter(({ dirty }) => dirty))
       .catch(this.#failed)
       .finally(() => {
         this.#committing = false

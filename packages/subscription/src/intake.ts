@@ -182,6 +182,11 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   async commit(): Promise<void> {
+    await this.#committer?.confirm(this.#partitions.values())
+  }
+
+  /** As `commit`, of what is still ours. */
+  async settle(): Promise<void> {
     await this.#committer?.commit(this.#partitions.values())
   }
 
@@ -201,7 +206,7 @@ export class Intake implements Feed, Source, PageTaker {
       await this.#receiving
       for (const partition of partitions) partition.uncount()
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
-      await this.commit()
+      await this.settle()
     } finally {
       this.#committer?.stop()
       for (const partition of this.#partitions.values()) partition.released = true

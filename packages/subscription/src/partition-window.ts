@@ -29,6 +29,8 @@ export class PartitionWindow {
   changes = 0
   /** The `changes` that are committed, or in a commit on its way. */
   #committed = 0
+  /** The `changes` that are committed and durable. */
+  #durable = 0
   /** Slots that a commit on its way acknowledges. */
   readonly #expected = new Set<number>()
   readonly #tracked: boolean
@@ -57,8 +59,14 @@ export class PartitionWindow {
     this.#restoredDue = due
   }
 
+  /** Whether something is in no commit. */
   get dirty(): boolean {
     return this.changes > this.#committed
+  }
+
+  /** Whether something is not known to be durable: in no commit, or in one on its way. */
+  get unconfirmed(): boolean {
+    return this.changes > this.#durable
   }
 
   /** How many records are held, acknowledged ones behind the first that is not included. */
@@ -145,14 +153,15 @@ export class PartitionWindow {
     return this.#position()
   }
 
-  /** The commit of what was expected has happened. */
-  confirm(acknowledged: readonly { readonly slot: number }[]): void {
-    const { dirty } = this
+  /** The commit of what was expected has happened, at so many `changes`. */
+  confirm(acknowledged: readonly { readonly slot: number }[], at: number): void {
+    const { dirty, changes } = this
     for (const { slot } of acknowledged) {
       this.#expected.delete(slot)
       this.acknowledge(slot)
     }
     if (!dirty) this.#committed = this.changes
+    this.#durable = Math.max(this.#durable, at === changes ? this.changes : at)
   }
 
   /** The commit of what was expected has not happened. */

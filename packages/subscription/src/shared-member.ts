@@ -51,6 +51,6 @@ export class SharedMember implements Feed {
   async leave(): Promise<void> {
     this.#stopped = true
     await this.#group.leave(this)
-    await this.commit()
+    await this.#group.intake.settle()
   }
 }

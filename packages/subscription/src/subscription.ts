@@ -180,7 +180,11 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     await this.#consumer.feeds.seek(to, of)
   }
 
-  /** Resolves when everything acknowledged so far is durable. */
+  /**
+   * Resolves when everything acknowledged so far is durable.
+   * @throws AegisError `GENERATION_FENCED` when this member was silent for too long and another has its partitions: it is delivered
+   * what was not durable
+   */
   commit(): Promise<void> {
     return this.#consumer.feeds.commit()
   }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@aegis/log'
+import { AegisError, openMemory } from '@aegis/storage'
 import { describe, expect, it } from 'vitest'
 import { deferred, everything, publish, subscribe, take } from './items.ts'
 
@@ -148,6 +149,46 @@ describe('a group', () => {
     const loop = subscription[Symbol.asyncIterator]()
     ;(await loop.next()).value?.ack()
     await expect.poll(async () => (await log.committed('g', 't', 0))?.offset).toBe(1)
+    await loop.return()
+  })
+
+  it('is durable when commit() has resolved, also when another commit was on its way already', async () => {
+    const storage = await openMemory()
+    await using log = await openLog({ storage })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    ;(await loop.next()).value?.ack()
+    const gate = deferred<void>()
+    const commit = storage.commit.bind(storage)
+    storage.commit = async (operations, options) => {
+      await gate.promise
+      await commit(operations, options)
+    }
+    const first = subscription.commit()
+    let known = false
+    const second = subscription.commit().then(() => {
+      known = true
+    })
+    for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+    expect(known).toBe(false)
+    gate.resolve()
+    await Promise.all([first, second])
+    expect((await log.committed('g', 't', 0))?.offset).toBe(1)
+    await loop.return()
+  })
+
+  it('hears from commit() that another has its partitions by now, and can be closed', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a')
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    ;(await loop.next()).value?.ack()
+    // What a log says to a member that was silent for too long, and does not know it yet.
+    log.transaction = () => Promise.reject(new AegisError('GENERATION_FENCED', 'it is another’s'))
+    await expect(subscription.commit()).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
     await loop.return()
   })
 

@@ -9,6 +9,9 @@ interface Said {
   readonly process: string
 }
 
+/** Names of processes begin with that of their run. */
+const runOf = ({ process }: { readonly process: string }): string => process.split('.')[0]!
+
 const grouped = <T extends { readonly name: string }>(list: readonly T[]): Map<string, T[]> => {
   const groups = new Map<string, T[]>()
   for (const item of list) groups.set(item.name, [...(groups.get(item.name) ?? []), item])
@@ -22,8 +25,11 @@ export function* deliveryAnomalies({ operations, final }: History): Generator<An
   const refused: (Said & { readonly name: string })[] = []
   const left: (Said & { readonly name: string })[] = []
   const durable = new Map<string, number>()
+  /** When each run was heard of first. */
+  const began = new Map<string, number>()
   for (const operation of operations) {
     const { start: at, end, process, outcome } = operation
+    if (!began.has(runOf(operation))) began.set(runOf(operation), at)
     for (const message of operation.handed) handed.push({ ...message, at, process, name: nameOf(message) })
     for (const message of operation.acknowledged) acknowledged.add(nameOf(message))
     for (const message of operation.refused) refused.push({ at, process, name: nameOf(message) })
@@ -46,18 +52,24 @@ export function* deliveryAnomalies({ operations, final }: History): Generator<An
       }
       const before = deliveries[n - 1]
       if (before === undefined) continue
+      // What a process has fetched before it was stopped it may hand over when another has gone on with it.
+      const successive = runOf(next) === runOf(before) || (began.get(runOf(next)) ?? 0) > before.at
       const between = ({ at }: Said): boolean => at > before.at && at < next.at
       const free =
         refusals.get(name)?.some(between) === true ||
         departures.get(next.group)?.some(said => said.process === before.process && between(said)) === true
-      yield* repeated(before, next, free)
+      yield* repeated(before, next, { free, successive })
     }
   }
   yield* lost(final, acknowledged)
 }
 
-/** `free`: whoever had it has given it back. */
-function* repeated(before: Handed, next: Handed, free: boolean): Generator<Anomaly> {
+/** `free`: whoever had it has given it back. `successive`: the second did not run beside the first. */
+function* repeated(
+  before: Handed,
+  next: Handed,
+  { free, successive }: { readonly free: boolean; readonly successive: boolean },
+): Generator<Anomaly> {
   const name = nameOf(next)
   if (next.group === 'at-most-once') {
     yield { name: 'double-delivery', example: `${name} was handed over twice` }
@@ -71,7 +83,7 @@ function* repeated(before: Handed, next: Handed, free: boolean): Generator<Anoma
   }
   // Where deliveries are counted before they happen.
   const counted = next.group === 'shared' || next.group === 'at-least-once'
-  if (counted && next.attempts <= before.attempts) {
+  if (counted && successive && next.attempts <= before.attempts) {
     yield { name: 'attempts-regression', example: `${name}: attempt ${next.attempts} comes after ${before.attempts}` }
   }
 }

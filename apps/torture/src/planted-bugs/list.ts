@@ -83,6 +83,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: torture, name: 'killed at random moments' },
   },
   {
+    name: 'commit() does not wait for what is on its way',
+    file: 'packages/subscription/src/committer.ts',
+    find: '[...partitions].filter(partition => partition.unconfirmed)',
+    replace: '[...partitions].filter(partition => partition.dirty)',
+    test: { file: 'packages/subscription/test/delivery.test.ts', name: 'is durable when commit() has resolved' },
+  },
+  {
     name: 'a lease is not kept for those who come after a kill',
     file: 'packages/subscription/src/shared-group.ts',
     find: 'partition.window.deliver(delivery.slot, until)',
