@@ -57,6 +57,11 @@ export class Catalog {
     throw new AegisError('TOPIC_UNKNOWN', `topic ${JSON.stringify(name)} does not exist: create it first`)
   }
 
+  /** Asks the servers when the topic is not known here. @throws AegisError `TOPIC_UNKNOWN` */
+  async known(name: string): Promise<Topic> {
+    return this.#topics.get(name) ?? this.refresh(name)
+  }
+
   all(): Iterable<Topic> {
     return this.#topics.values()
   }

@@ -27,6 +27,7 @@ import type {
 } from '@aegis/log'
 import { checkedRecords, checkFollowedKey, checkVersion, type TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
+import { capabilitiesOf } from './capabilities.ts'
 import { Catalog } from './catalog.ts'
 import type { ClusterLog } from './cluster-log.ts'
 import type { Domain } from './domain.ts'
@@ -43,14 +44,14 @@ import { firstOffset, readPartition, topicEnd } from './partition-reader.ts'
 import { Positions } from './positions.ts'
 import { Publisher } from './publisher.ts'
 import { checkPartition, checkRead, defaultMaxBytes } from './read-options.ts'
+import { type RunningHost, runTransaction } from './run-transaction.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
 import { TopicWriter } from './topic-writer.ts'
-import { JetStreamTransaction, type TransactionHost } from './transaction.ts'
 
 /** The log of an engine on a NATS JetStream cluster. */
-export class JetStreamLog implements ClusterLog, TransactionHost {
+export class JetStreamLog implements ClusterLog, RunningHost {
   readonly capabilities: Capabilities
   readonly domain: Domain
   readonly publisher: Publisher
@@ -70,19 +71,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
 
   constructor(domain: Domain, defaults: TopicDefaults) {
     this.domain = domain
-    this.capabilities = {
-      transactions: domain.features.transactions,
-      staticMembers: true,
-      compaction: true,
-      truncation: true,
-      repeats: domain.features.transactions ? 'log' : 'none',
-      shared: true,
-      lag: 'approximate',
-      maxReplicationFactor: domain.replicas,
-      maxMessageSize: domain.maxPayload,
-      keyedPartitions: false,
-      retentionBytes: false,
-    }
+    this.capabilities = capabilitiesOf(domain)
     this.publisher = new Publisher(domain)
     this.positions = new Positions(domain, this.publisher, this.locks)
     this.#catalog = new Catalog(domain, this.publisher, defaults)
@@ -155,7 +144,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
       if (producer !== undefined) return this.#appendOnce(name, records, { expected, producer })
       const checked = checkedRecords(topic, records)
       if (topic.config.keyed !== 'none' || expected !== 'any') {
-        return this.#run(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
+        return this.track(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
       }
       return this.#writer(topic).append(checked)
     } catch (error) {
@@ -221,7 +210,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
         `transactions need nats-server 2.12 or later, and this one is ${this.domain.features.version}`,
       )
     }
-    return this.#transaction(work, retries)
+    return runTransaction(this, work, retries)
   }
 
   async join(options: JoinOptions): Promise<GroupMember> {
@@ -235,7 +224,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
   async commitPosition(position: PositionCommit): Promise<void> {
     const topic = await this.#known(position.topic)
     this.positions.check(topic, position)
-    await this.#run(this.positions.commit(topic, position))
+    await this.track(this.positions.commit(topic, position))
     this.countCommit()
   }
 
@@ -271,9 +260,9 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     const topic = await this.#known(name)
     checkKeyed(topic, 'truncateHistory', ['history'])
     checkVersion(before)
-    await this.#run(this.#keyed.truncate(topic, key, before))
+    await this.track(this.#keyed.truncate(topic, key, before))
     this.countCommit()
-    await this.#run(this.#maintenance.freeTruncated(topic, keySubject(this.domain, topic, key)))
+    await this.track(this.#maintenance.freeTruncated(topic, keySubject(this.domain, topic, key)))
   }
 
   async *scan(name: string, prefix: Uint8Array = new Uint8Array()): AsyncGenerator<KeyedRecord> {
@@ -323,13 +312,17 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     return this.#catalog.find(name)
   }
 
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
   countCommit(): void {
     this.#commits++
   }
 
   truncated(topic: Topic, subject: string): void {
     // What fails is done in the next round of maintenance: it only frees room.
-    this.#run(this.#maintenance.freeTruncated(topic, subject)).catch(() => undefined)
+    this.track(this.#maintenance.freeTruncated(topic, subject)).catch(() => undefined)
   }
 
   /** In a batch with what is known of the producer, so that a repeat is recognised, however late. */
@@ -338,33 +331,12 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     records: OutgoingRecord | readonly OutgoingRecord[],
     options: AppendOptions,
   ): Promise<Receipt> {
-    if (this.capabilities.repeats !== 'none') return this.#transaction(tx => tx.append(name, records, options), 0)
+    if (this.capabilities.repeats !== 'none') return runTransaction(this, tx => tx.append(name, records, options), 0)
     const { version } = this.domain.features
     throw new AegisError(
       'LOG_INVALID',
       `producer: repeats are recognised with nats-server 2.12 or later, and this one is ${version} (capabilities.repeats)`,
     )
-  }
-
-  async #transaction<T>(work: (tx: Transaction) => Promise<T> | T, retries: number): Promise<T> {
-    for (let attempt = 0, fresh = false; ; ) {
-      const tx = new JetStreamTransaction(this, fresh)
-      try {
-        const result = await work(tx)
-        await this.#run(tx.commit())
-        return result
-      } catch (error) {
-        tx.end()
-        if (this.#closing !== undefined || (attempt >= retries && !tx.remembered)) throw error
-        // What it read in several steps may not have belonged together: then its error says nothing.
-        if (!AegisError.is(error, 'TRANSACTION_CONFLICT') && (await tx.readsHold())) throw error
-        // Nobody was faster where only what was remembered was old: that is no attempt, and happens once.
-        if (!tx.remembered) attempt++
-        fresh = true
-      } finally {
-        tx.end()
-      }
-    }
   }
 
   async #close(): Promise<void> {
@@ -377,7 +349,7 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     await this.domain.connection.close()
   }
 
-  #run<T>(work: Promise<T>): Promise<T> {
+  track<T>(work: Promise<T>): Promise<T> {
     this.#running.add(work)
     const done = (): boolean => this.#running.delete(work)
     work.then(done, done)
@@ -392,14 +364,9 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
     return writer
   }
 
-  /** Asks the servers when the topic is not known here. */
   async #known(name: string): Promise<Topic> {
-    try {
-      return this.find(name)
-    } catch (error) {
-      if (!AegisError.is(error, 'TOPIC_UNKNOWN')) throw error
-      return this.#catalog.refresh(name)
-    }
+    this.check()
+    return this.#catalog.known(name)
   }
 
   async #partition(name: string, partition: number): Promise<Topic> {
@@ -410,6 +377,6 @@ export class JetStreamLog implements ClusterLog, TransactionHost {
 
   /** @throws AegisError `LOG_CLOSED` */
   check(): void {
-    if (this.#closing !== undefined) throw new AegisError('LOG_CLOSED', 'the log is closed: connect again')
+    if (this.closed) throw new AegisError('LOG_CLOSED', 'the log is closed: connect again')
   }
 }

@@ -6,6 +6,7 @@ import type { Domain } from './domain.ts'
 import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
 import { inParallel } from './in-parallel.ts'
 import { subjectsOf } from './keyed-writer.ts'
+import { tooLarge } from './own-writes.ts'
 import type { Positions } from './positions.ts'
 import { ProducerAppends } from './producer-appends.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
@@ -257,6 +258,3 @@ interface Batch {
   /** Subjects of what is read by a key. */
   readonly readable: ReadonlySet<string>
 }
-
-export const tooLarge = (what: string): AegisError =>
-  new AegisError('TRANSACTION_TOO_LARGE', `the transaction writes ${what}: make several of it`)

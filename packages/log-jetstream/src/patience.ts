@@ -14,10 +14,15 @@ import {
 /** Errors of the server that say that it has no leader at the moment, or is starting. */
 const passing = new Set([503, 10008, 10009, 10076, 10103, 10118])
 
+/** There are too few servers for the stream's copies; or some of them have only just started, which the message says. */
+const noPeers = 10005
+
 /** Whether the same request may get an answer a moment later. */
 export function isPassing(error: unknown): boolean {
   if (AegisError.is(error) || isClosed(error)) return false
-  if (error instanceof JetStreamApiError) return error.status === 503 || passing.has(error.code)
+  if (error instanceof JetStreamApiError) {
+    return error.status === 503 || passing.has(error.code) || (error.code === noPeers && /offline/.test(error.message))
+  }
   if (error instanceof TimeoutError || error instanceof NoRespondersError || isConnectionLoss(error)) return true
   // The client wraps what a request has ended with.
   return error instanceof Error && error.cause !== undefined && isPassing(error.cause)

@@ -81,6 +81,12 @@ function check(config: StreamConfig, { name, subjects: [subject] = [], num_repli
       `domain ${name}: there is a stream of this name with other subjects (${config.subjects.join(', ')}): give another domain`,
     )
   }
+  if (config.duplicate_window < nanos(duplicateWindow)) {
+    throw new AegisError(
+      'CONNECT_INVALID',
+      `domain ${name}: its stream knows repeated messages for ${config.duplicate_window / 1e9} s: make it ${duplicateWindow / 1e3} (nats stream edit --dupe-window)`,
+    )
+  }
   if (num_replicas !== undefined && num_replicas > 1 && config.num_replicas !== num_replicas) {
     throw new AegisError(
       'CONNECT_INVALID',

@@ -12,12 +12,13 @@ import type {
 import { partitionForKey } from '@aegis/log'
 import { checkedRecords, checkProducer, checkVersion, withOwnRecords } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
-import { type Change, isTruncation, type PlacedRecord, placed } from './append-plan.ts'
+import { isTruncation, type PlacedRecord, placed } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { checkKeyed, keySubject, keysSubject, newestRecord, readHistory, scanKeys, startsWith } from './keyed-reads.ts'
 import { checkExpectation } from './keyed-writer.ts'
 import type { Locks } from './locks.ts'
-import { type Append, OptimisticCommit, tooLarge } from './optimistic-commit.ts'
+import { OptimisticCommit } from './optimistic-commit.ts'
+import { OwnWrites } from './own-writes.ts'
 import type { Positions } from './positions.ts'
 import { producerSubject } from './producer-appends.ts'
 import type { Publisher } from './publisher.ts'
@@ -27,7 +28,6 @@ import { decodeEntry, scanEntries } from './state.ts'
 import type { Topic } from './topic.ts'
 import { sizeOf } from './topic-writer.ts'
 
-const maxBytes = 16_000_000
 const maxAge = 10_000
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
@@ -53,15 +53,8 @@ export class JetStreamTransaction implements Transaction {
   readonly #host: TransactionHost
   readonly #began = Date.now()
   #ended = false
-  #bytes = 0
   readonly #reads: ReadSet
-  readonly #appends: Append[] = []
-  /** By subject, what the transaction has done to a key itself. */
-  readonly #own = new Map<string, { readonly topic: Topic; readonly key: Uint8Array; readonly changes: Change[] }>()
-  readonly #state = new Map<
-    string,
-    { readonly key: Uint8Array; readonly value: Uint8Array | undefined; space: string }
-  >()
+  readonly #own: OwnWrites
   readonly #positions: { readonly topic: Topic; readonly position: PositionCommit | DecidedPosition }[] = []
   readonly #callbacks: (() => void)[] = []
 
@@ -69,6 +62,7 @@ export class JetStreamTransaction implements Transaction {
   constructor(host: TransactionHost, fresh: boolean) {
     this.#host = host
     this.#reads = new ReadSet(host.domain, fresh)
+    this.#own = new OwnWrites(host.domain)
   }
 
   /** Whether it has read something that this process remembers, and that may have been old already. */
@@ -80,13 +74,13 @@ export class JetStreamTransaction implements Transaction {
     this.#check()
     const topic = this.#host.find(name)
     const checked = checkedRecords(topic, records)
-    this.#grow(checked.reduce((sum, record) => sum + sizeOf(record), 0))
     const { expected = 'any', producer } = options
     if (producer !== undefined) checkProducer(producer)
     const list = placed(topic, checked)
     checkExpectation(topic, list, expected)
     const receipt: { positions?: readonly RecordPosition[] } = {}
-    this.#change({ topic, changes: list, expected, receipt, ...(producer !== undefined && { producer }) })
+    const bytes = checked.reduce((sum, record) => sum + sizeOf(record), 0)
+    this.#own.append({ topic, changes: list, expected, receipt, ...(producer !== undefined && { producer }) }, bytes)
     return {
       get positions() {
         if (receipt.positions !== undefined) return receipt.positions
@@ -99,11 +93,13 @@ export class JetStreamTransaction implements Transaction {
   }
 
   putState(space: string, key: Uint8Array, value: Uint8Array): void {
-    this.#write(space, key, value)
+    this.#check()
+    this.#own.put({ space, key, value })
   }
 
   deleteState(space: string, key: Uint8Array): void {
-    this.#write(space, key, undefined)
+    this.#check()
+    this.#own.put({ space, key, value: undefined })
   }
 
   commitPosition(position: PositionCommit | DecidedPosition): void {
@@ -124,15 +120,14 @@ export class JetStreamTransaction implements Transaction {
     checkKeyed(topic, 'truncateHistory', ['history'])
     checkVersion(before)
     const partition = partitionForKey(key, topic.config.partitions)
-    this.#grow(key.length)
-    this.#change({ topic, changes: [{ key, partition, before }], expected: 'any', receipt: {} })
+    this.#own.append({ topic, changes: [{ key, partition, before }], expected: 'any', receipt: {} }, key.length)
   }
 
   async get(name: string, key: Uint8Array): Promise<KeyedRecord | undefined> {
     this.#check()
     const topic = this.#host.find(name)
     checkKeyed(topic, 'get', ['latest', 'history'])
-    const own = this.#ownChanges(topic, key).at(-1)
+    const own = this.#own.changesOf(topic, key).at(-1)
     if (topic.config.keyed === 'history') {
       if (own !== undefined) return (await this.history(name, key, { reverse: true, limit: 1 }))[0]
     } else if (own !== undefined && !isTruncation(own)) {
@@ -146,7 +141,7 @@ export class JetStreamTransaction implements Transaction {
   async history(name: string, key: Uint8Array, options: KeyHistoryOptions = {}): Promise<KeyedRecord[]> {
     this.#check()
     const topic = this.#host.find(name)
-    const changes = this.#ownChanges(topic, key)
+    const changes = this.#own.changesOf(topic, key)
     const below = Math.max(0, ...changes.map(change => (isTruncation(change) ? change.before : 0)))
     // What the transaction takes away itself must not count against the limit.
     const wanted = options.reverse === true ? options : { ...options, from: Math.max(options.from ?? 0, below) }
@@ -172,7 +167,7 @@ export class JetStreamTransaction implements Transaction {
     })
     const rows = new Map<string, KeyedRecord>()
     for (const record of found) rows.set(text(record.key!), record)
-    for (const own of this.#own.values()) {
+    for (const own of this.#own.keys.values()) {
       if (own.topic !== topic || !startsWith(own.key, prefix)) continue
       const record = await this.get(name, own.key)
       if (record === undefined) rows.delete(text(own.key))
@@ -184,7 +179,7 @@ export class JetStreamTransaction implements Transaction {
   async getState(space: string, key: Uint8Array): Promise<Uint8Array | undefined> {
     this.#check()
     const subject = this.#host.domain.subjects.state(space, key)
-    const own = this.#state.get(subject)
+    const own = this.#own.state.get(subject)
     if (own !== undefined) return own.value
     const message = await this.#reads.last(subject)
     return message === undefined ? undefined : decodeEntry(message).value
@@ -201,7 +196,7 @@ export class JetStreamTransaction implements Transaction {
     })
     const entries = new Map<string, readonly [Uint8Array, Uint8Array]>()
     for (const entry of found) entries.set(text(entry[0]), entry)
-    for (const own of this.#state.values()) {
+    for (const own of this.#own.state.values()) {
       if (own.space !== space || !startsWith(own.key, prefix)) continue
       if (own.value === undefined) entries.delete(text(own.key))
       else entries.set(text(own.key), [own.key, own.value])
@@ -219,27 +214,28 @@ export class JetStreamTransaction implements Transaction {
     this.#ended = true
     if (this.#reads.busy) throw ended()
     const { locks } = this.#host
-    const writes = this.#appends.length + this.#state.size + this.#positions.length
+    const { appends, keys, state } = this.#own
+    const writes = appends.length + state.size + this.#positions.length
     if (writes === 0) {
       if ((this.#reads.size > 1 || this.remembered) && !(await this.readsHold())) throw conflict()
       this.#committed()
       return
     }
     const names = [
-      ...this.#own.keys(),
-      ...this.#appends.flatMap(append => producerSubject(this.#host.domain, append) ?? []),
+      ...keys.keys(),
+      ...state.keys(),
+      ...appends.flatMap(append => producerSubject(this.#host.domain, append) ?? []),
       ...this.#positions.map(({ topic, position: { groupId, partition } }) =>
         this.#host.positions.subject(topic, groupId, partition),
       ),
-      ...this.#state.keys(),
     ]
     const release = await locks.acquire(names)
     try {
       await new OptimisticCommit(this.#host, {
         began: this.#began,
         reads: this.#reads,
-        appends: this.#appends,
-        state: this.#state,
+        appends,
+        state,
         positions: this.#positions,
       }).run()
     } finally {
@@ -254,7 +250,7 @@ export class JetStreamTransaction implements Transaction {
 
   #committed(): void {
     this.#host.countCommit()
-    for (const [subject, { topic, changes }] of this.#own) {
+    for (const [subject, { topic, changes }] of this.#own.keys) {
       if (changes.some(isTruncation)) this.#host.truncated(topic, subject)
     }
     for (const callback of this.#callbacks) {
@@ -267,35 +263,6 @@ export class JetStreamTransaction implements Transaction {
         })
       }
     }
-  }
-
-  #write(space: string, key: Uint8Array, value: Uint8Array | undefined): void {
-    this.#check()
-    this.#grow(key.length + (value?.length ?? 0))
-    this.#state.set(this.#host.domain.subjects.state(space, key), { space, key, value })
-  }
-
-  #change(append: Append): void {
-    this.#appends.push(append)
-    const { topic, changes } = append
-    if (topic.config.keyed === 'none') return
-    const { subjects } = this.#host.domain
-    for (const change of changes) {
-      const key = change.key!
-      const subject = subjects.key(topic.config.incarnation, change.partition, key)
-      const own = this.#own.get(subject)
-      if (own === undefined) this.#own.set(subject, { topic, key, changes: [change] })
-      else own.changes.push(change)
-    }
-  }
-
-  #ownChanges(topic: Topic, key: Uint8Array): readonly Change[] {
-    return this.#own.get(keySubject(this.#host.domain, topic, key))?.changes ?? []
-  }
-
-  #grow(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`)
   }
 
   #check(): void {
