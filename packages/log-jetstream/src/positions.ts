@@ -45,6 +45,13 @@ function fenced({ groupId, topic, partition, member }: PositionCommit | DecidedP
   )
 }
 
+interface Held {
+  readonly memberId: string
+  readonly sequence: number
+  /** Somebody else has written to the partition's subject. */
+  readonly lost: () => void
+}
+
 /**
  * The committed positions of groups, each the last message on a subject of its own.
  *
@@ -57,7 +64,7 @@ export class Positions {
   readonly #publisher: Publisher
   readonly #locks: Locks
   /** By subject, the member of this process that has the partition, and the sequence that it goes on from. */
-  readonly #held = new Map<string, { readonly memberId: string; readonly sequence: number }>()
+  readonly #held = new Map<string, Held>()
   /** By subject, the incarnation that its position is known to be of. */
   readonly #current = new Map<string, string>()
 
@@ -80,8 +87,11 @@ export class Positions {
     throw outlived(topic, groupId, partition)
   }
 
-  /** Takes a partition for a member: everybody who had it before is refused from then on. */
-  async take(topic: Topic, groupId: string, partition: number, memberId: string): Promise<void> {
+  /**
+   * Takes a partition for a member: everybody who had it before is refused from then on. `lost` is called when the member
+   * itself is refused.
+   */
+  async take(topic: Topic, groupId: string, partition: number, memberId: string, lost: () => void): Promise<void> {
     const subject = this.subject(topic, groupId, partition)
     const release = await this.#locks.acquire([subject])
     try {
@@ -100,7 +110,7 @@ export class Positions {
         try {
           const expected = message?.sequence ?? 0
           const sequence = await this.#publisher.publish({ subject, data, expected, rollup: true })
-          this.#held.set(subject, { memberId, sequence })
+          this.#held.set(subject, { memberId, sequence, lost })
           return
         } catch (error) {
           if (!(error instanceof SequenceConflict)) throw error
@@ -167,8 +177,9 @@ export class Positions {
       const message = this.message(topic, position)
       this.wrote(subject, await this.#publisher.publish({ ...message, rollup: true }))
     } catch (error) {
-      if (error instanceof SequenceConflict) throw fenced(position)
-      throw error
+      if (!(error instanceof SequenceConflict)) throw error
+      this.#held.get(subject)?.lost()
+      throw fenced(position)
     } finally {
       release()
     }
@@ -212,7 +223,9 @@ export class Positions {
     const held = this.#held.get(subject)
     if (held === undefined) return
     const message = await lastMessage(this.#domain, subject)
-    if ((message?.sequence ?? 0) !== held.sequence) throw fenced(position)
+    if ((message?.sequence ?? 0) === held.sequence) return
+    held.lost()
+    throw fenced(position)
   }
 
   /** @throws AegisError `LOG_INVALID`, `PARTITION_UNKNOWN` */

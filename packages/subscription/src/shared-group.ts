@@ -243,17 +243,23 @@ export class SharedGroup implements Taker, Lessor {
       if (some === undefined) chosen.set(delivery.partition, [delivery])
       else some.push(delivery)
     }
-    await Promise.all([...chosen].map(([partition, deliveries]) => this.#commitLease(partition, deliveries, until)))
+    const committed = await Promise.all(
+      [...chosen].map(async ([partition, deliveries]) => {
+        return (await this.#commitLease(partition, deliveries, until)) ? deliveries : []
+      }),
+    )
+    const stored = new Set(committed.flat())
     const lease = this.#newLease(until)
     for (const delivery of order) {
-      if (!delivery.open) continue
+      if (!delivery.open || !stored.has(delivery)) continue
       lease.add(delivery)
       this.#leased.push(delivery)
     }
     this.#fetch()
   }
 
-  async #commitLease(partition: AssignedPartition, deliveries: readonly Delivery[], until: number): Promise<void> {
+  /** Whether they are leased: `false` when the partition is another's. */
+  async #commitLease(partition: AssignedPartition, deliveries: readonly Delivery[], until: number): Promise<boolean> {
     for (const delivery of deliveries) {
       delivery.attempts = delivery.retry?.attempts ?? partition.window.deliver(delivery.slot, until)
     }
@@ -263,9 +269,11 @@ export class SharedGroup implements Taker, Lessor {
           if (delivery.retry !== undefined) partition.retries?.lease(tx, delivery, until)
         partition.source.stage(tx, partition, [])
       })
+      return true
     } catch (error) {
-      // Another process has the partition now; ours are not open any more.
+      // Another process has the partition now, whether we have been told or not: it hands them over.
       if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+      return false
     }
   }
 

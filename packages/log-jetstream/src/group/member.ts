@@ -50,6 +50,8 @@ export class Member implements GroupMember {
   #lastTick = 0
   /** Whether it can hear nobody any more: then silence says nothing. */
   #deaf = false
+  /** Partitions in which it was refused to commit: they are another's, or to be taken again. */
+  readonly #lost = new Set<number>()
   #unwatch: () => void = () => undefined
   #left: Promise<void> | undefined
   /** Whether it has been among the group's members. */
@@ -192,7 +194,8 @@ export class Member implements GroupMember {
       for (const id of silent) await store.gone(this.#topic, groupId, id)
     }
     const lost = [...this.partitions].filter(
-      partition => record.targets[partition] !== memberId || record.owners[partition] !== memberId,
+      partition =>
+        record.targets[partition] !== memberId || record.owners[partition] !== memberId || this.#lost.has(partition),
     )
     if (lost.length > 0) {
       await this.#giveBack(lost)
@@ -229,7 +232,12 @@ export class Member implements GroupMember {
     })
     this.generation = record.generation
     // From here on what the owner before still tries to commit is refused.
-    for (const partition of mine) await positions.take(this.#topic, groupId, partition, memberId)
+    for (const partition of mine) {
+      await positions.take(this.#topic, groupId, partition, memberId, () => {
+        this.#lost.add(partition)
+        this.#soon()
+      })
+    }
     for (const partition of mine) this.partitions.add(partition)
     if (mine.length > 0) await this.#tell({ assigned: mine, revoked: [] })
   }
@@ -244,6 +252,7 @@ export class Member implements GroupMember {
     } finally {
       for (const partition of revoked) {
         this.partitions.delete(partition)
+        this.#lost.delete(partition)
         this.#host.positions.giveUp(this.#topic, this.groupId, partition, this.memberId)
       }
     }
