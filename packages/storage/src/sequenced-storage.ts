@@ -1,13 +1,11 @@
-import { checkedDurability, type StoredOperation, storedKey, storedOperation } from './arguments.ts'
-import { CheckedReader, sizeOf } from './checked-reader.ts'
+import { checkedDurability, storedKey, storedOperation } from './arguments.ts'
+import { CheckedReader } from './checked-reader.ts'
 import { DamagedKeys, type KeyRange } from './damaged-keys.ts'
 import { AegisError } from './errors.ts'
-import { counterKey, encodeCounter } from './identity.ts'
-import { PeriodicSync } from './periodic-sync.ts'
+import type { Medium } from './medium.ts'
 import { ScanProgress } from './scan-progress.ts'
 import type {
   CommitOptions,
-  Durability,
   Entry,
   Operation,
   RangeOptions,
@@ -20,40 +18,7 @@ import type {
 import { closedError, storageFailure } from './storage-failure.ts'
 import type { Store } from './store.ts'
 import { verifyValues } from './verify-values.ts'
-
-/** An open store and what has to happen around its commits. */
-export interface Medium {
-  readonly store: Store
-  readonly databaseId: string
-  /** Number of the last commit in it. */
-  readonly counter: number
-  /** Default false. */
-  readonly readOnly?: boolean
-  /** After a commit is in the database, before its promise resolves. A failure fences. */
-  committed?(counter: number, durability: Durability): void | Promise<void>
-  /** Makes everything up to this commit durable. Default: an empty synced commit. */
-  flush?(counter: number): Promise<void>
-  /** Checks the files of the database. Default: there are none. */
-  verifyFiles?(options: FileScanOptions): Promise<Pick<StorageReport, 'files' | 'damage'>>
-  /** After the database is closed. */
-  release?(): Promise<void>
-}
-
-export interface FileScanOptions {
-  signal?: AbortSignal | undefined
-  /** Called after each file. */
-  onFile?: (checked: number, of: number) => void
-}
-
-interface Waiting {
-  readonly operations: StoredOperation[]
-  readonly durability: Durability
-  resolve(): void
-  reject(error: unknown): void
-}
-
-/** Waiting commits are written together up to this size, so that one fsync serves them; more would only delay the first. */
-const groupBytes = 4 << 20
+import { WriteQueue } from './write-queue.ts'
 
 /** A storage over a store: one commit at a time, in call order, fenced by the first failure. */
 export class SequencedStorage implements Storage {
@@ -63,34 +28,20 @@ export class SequencedStorage implements Storage {
   readonly #reader: CheckedReader
   readonly #damaged = new DamagedKeys()
   #status: StorageStatus = 'open'
-  /** Of the last commit that was begun. */
-  #counter: number
-  /** Of the last commit that is in the database. */
-  #written: number
-  #waiting: Waiting[] = []
-  #writing: Promise<void> | undefined
-  /** Whether something was committed that no sync has covered. */
-  #unflushed = false
-  /** None where a sync does not make buffered commits durable. */
-  readonly #periodicSync: PeriodicSync | undefined
-  /** A close waits for it: what it syncs is gone afterwards. */
-  #flushing: Promise<unknown> | undefined
-  #failure: unknown
+  readonly #queue: WriteQueue
   #closed: Promise<void> | undefined
 
   constructor(medium: Medium) {
     this.#medium = medium
     this.#store = medium.store
     this.databaseId = medium.databaseId
-    this.#counter = medium.counter
-    this.#written = medium.counter
+    this.#queue = new WriteQueue(medium)
     this.#reader = new CheckedReader(medium.store, this.#damaged, () => this.#assertOpen())
-    if (medium.flush !== undefined) this.#periodicSync = new PeriodicSync(() => this.#syncBuffered())
     if (medium.readOnly === true) this.#status = 'read-only'
   }
 
   get status(): StorageStatus {
-    return this.#status
+    return this.#status === 'open' && this.#queue.fenced !== undefined ? 'fenced' : this.#status
   }
 
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -115,7 +66,7 @@ export class SequencedStorage implements Storage {
     const durability = checkedDurability(options)
     // Copied before anything is awaited: the caller may reuse its buffers at once.
     const stored = operations.map(storedOperation)
-    await this.#enqueue(stored, durability)
+    await this.#queue.add(stored, durability)
   }
 
   snapshot(): StorageSnapshot {
@@ -142,10 +93,7 @@ export class SequencedStorage implements Storage {
 
   async flush(): Promise<void> {
     this.#assertWritable()
-    if (this.#medium.flush === undefined) return this.#enqueue([], 'fsync')
-    const flushing = this.#flushWritten()
-    this.#flushing = Promise.allSettled([this.#flushing, flushing])
-    await flushing
+    await this.#queue.flush()
   }
 
   async approximateSize(start: Uint8Array, end: Uint8Array): Promise<number> {
@@ -197,7 +145,7 @@ export class SequencedStorage implements Storage {
     if (this.#status === 'closing' || this.#status === 'closed') return
     this.#damaged.add(keys, error)
     this.#status = 'damaged'
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    this.#queue.refuse(error)
   }
 
   close(): Promise<void> {
@@ -209,13 +157,9 @@ export class SequencedStorage implements Storage {
   }
 
   async #close(): Promise<void> {
-    const writable = this.#status === 'open' || this.#status === 'damaged'
     this.#status = 'closing'
     try {
-      await this.#writing
-      await this.#periodicSync?.stop()
-      await this.#flushing
-      if (writable && this.#failure === undefined && this.#unflushed) await this.#flushMedium()
+      await this.#queue.close()
     } finally {
       try {
         await this.#store.close()
@@ -224,99 +168,6 @@ export class SequencedStorage implements Storage {
         this.#status = 'closed'
       }
     }
-  }
-
-  #enqueue(operations: StoredOperation[], durability: Durability): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, durability, resolve, reject })
-      this.#writing ??= this.#write()
-    })
-  }
-
-  /** Writes until nothing waits. Never rejects. */
-  async #write(): Promise<void> {
-    // Two batches handed to LevelDB at once are applied in the order of its threads, so one is in flight at a time.
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup()
-      try {
-        await this.#writeGroup(group)
-        // A sync of earlier commits that failed meanwhile: what rests on them is not acknowledged either.
-        if (this.#failure !== undefined) throw this.#failure
-      } catch (error) {
-        this.#fence(error, group)
-        break
-      }
-      for (const { resolve } of group) resolve()
-    }
-    this.#writing = undefined
-  }
-
-  #nextGroup(): Waiting[] {
-    let bytes = 0
-    let count = 0
-    for (const { operations } of this.#waiting) {
-      for (const operation of operations) bytes += sizeOf(operation)
-      if (count > 0 && bytes > groupBytes) break
-      count++
-    }
-    return this.#waiting.splice(0, count)
-  }
-
-  async #writeGroup(group: Waiting[]): Promise<void> {
-    const counter = this.#counter + 1
-    const operations: StoredOperation[] = [{ type: 'put', key: counterKey, value: encodeCounter(counter) }]
-    for (const commit of group) for (const operation of commit.operations) operations.push(operation)
-    const durability = group.some(commit => commit.durability === 'fsync') ? 'fsync' : 'buffered'
-    this.#counter = counter
-    this.#unflushed ||= durability === 'buffered'
-    await this.#store.write(operations, durability === 'fsync')
-    await this.#medium.committed?.(counter, durability)
-    this.#written = counter
-    if (durability === 'buffered') this.#periodicSync?.later()
-  }
-
-  /** A failure fences; nobody waits for it who could be told otherwise. */
-  async #syncBuffered(): Promise<boolean> {
-    try {
-      await this.#flushMedium()
-    } catch {
-      return false
-    }
-    return this.#unflushed
-  }
-
-  async #flushWritten(): Promise<void> {
-    await this.#writing
-    if (this.#failure !== undefined) throw this.#fencedError()
-    await this.#flushMedium()
-  }
-
-  async #flushMedium(): Promise<void> {
-    // Not that of a commit which is on its way: it may come behind the sync.
-    const counter = this.#written
-    try {
-      await this.#medium.flush?.(counter)
-    } catch (error) {
-      this.#fence(error, [])
-      throw storageFailure(error, 'Flushing')
-    }
-    if (counter === this.#counter) this.#unflushed = false
-  }
-
-  #fence(cause: unknown, failed: Waiting[]): void {
-    this.#failure = cause
-    if (this.#status === 'open') this.#status = 'fenced'
-    const error = storageFailure(cause, 'Writing a commit')
-    for (const { reject } of failed) reject(error)
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#fencedError())
-  }
-
-  #fencedError(): AegisError<'STORAGE_FENCED'> {
-    const { message } = storageFailure(this.#failure, 'an earlier write')
-    const advice = 'Its outcome is unknown; close the storage and open it again to find out'
-    return new AegisError('STORAGE_FENCED', `Nothing is written any more: ${message}. ${advice}`, {
-      cause: this.#failure,
-    })
   }
 
   #assertOpen(): void {
@@ -331,7 +182,8 @@ export class SequencedStorage implements Storage {
   #assertWritable(): void {
     this.#assertOpen()
     this.#assertUndamaged()
-    if (this.#status === 'fenced') throw this.#fencedError()
+    const { fenced } = this.#queue
+    if (fenced !== undefined) throw fenced
     if (this.#status === 'read-only') {
       throw new AegisError('STORAGE_READ_ONLY', 'A backup is opened for reading; restore it to write to it')
     }

@@ -21,9 +21,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'commits are not synced',
-    file: 'packages/storage/src/sequenced-storage.ts',
-    find: "await this.#store.write(operations, durability === 'fsync')",
-    replace: 'await this.#store.write(operations, false)',
+    file: 'packages/storage/src/write-queue.ts',
+    find: "await this.#medium.store.write(operations, durability === 'fsync')",
+    replace: 'await this.#medium.store.write(operations, false)',
     test: { file: torture, name: 'a power cut takes nothing acknowledged' },
   },
   {
@@ -112,14 +112,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'commits that wait for one another are written in the opposite order',
-    file: 'packages/storage/src/sequenced-storage.ts',
+    file: 'packages/storage/src/write-queue.ts',
     find: 'return this.#waiting.splice(0, count)',
     replace: 'return this.#waiting.splice(0, count).reverse()',
     test: { file: 'packages/storage/test/conformance.test.ts', name: 'called later is never visible' },
   },
   {
     name: 'two writes of a commit are swapped',
-    file: 'packages/storage/src/sequenced-storage.ts',
+    file: 'packages/storage/src/write-queue.ts',
     find: 'for (const operation of commit.operations) operations.push(operation)',
     replace: 'for (const operation of commit.operations.toReversed()) operations.push(operation)',
     test: { file: 'packages/storage/test/conformance.test.ts', name: 'applies its operations in order' },
@@ -127,7 +127,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a storage writes on after a failed write',
     file: 'packages/storage/src/sequenced-storage.ts',
-    find: "if (this.#status === 'open') this.#status = 'fenced'",
+    find: 'if (fenced !== undefined) throw fenced',
     replace: '',
     test: { file: 'packages/storage/test/failing-writes.test.ts' },
   },
@@ -140,15 +140,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'buffered commits are not synced later',
-    file: 'packages/storage/src/sequenced-storage.ts',
+    file: 'packages/storage/src/write-queue.ts',
     find: "if (durability === 'buffered') this.#periodicSync?.later()",
     replace: "if (durability !== 'buffered') this.#periodicSync?.later()",
     test: { file: 'packages/storage/test/buffered.test.ts' },
   },
   {
     name: 'a close does not wait for a flush',
-    file: 'packages/storage/src/sequenced-storage.ts',
-    find: '      await this.#flushing\n',
+    file: 'packages/storage/src/write-queue.ts',
+    find: '    await this.#flushing\n',
     replace: '',
     test: { file: 'packages/storage/test/buffered.test.ts', name: 'waits for the flush' },
   },

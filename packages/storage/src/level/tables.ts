@@ -1,5 +1,5 @@
 import type { KeyRange } from '../damaged-keys.ts'
-import type { FileScanOptions } from '../sequenced-storage.ts'
+import type { FileScanOptions } from '../medium.ts'
 import type { Damage } from '../storage.ts'
 import { reportedDamage } from '../verify-values.ts'
 import { readManifest, type Table } from './manifest.ts'
