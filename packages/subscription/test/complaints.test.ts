@@ -153,6 +153,29 @@ describe('platformatic/kafka', () => {
     expect(ahead).toBeLessThanOrEqual(3)
   })
 
+  it('#276, #278: a message larger than what is fetched at once is never read. Here it is read alone, and small ones of other partitions as well', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    for (let at = 0; at < 3; at++) {
+      await log.append('t', { value: Buffer.alloc(30_000), partition: 0 })
+      await log.append('t', { value: 'small', partition: 1 })
+    }
+    const sizes: number[] = []
+    for await (const { text, ack } of await subscribe(log, { ...earliest, maxPollBytes: 1000 })) {
+      ack()
+      if (sizes.push(text.length) === 6) break
+    }
+    expect(sizes.sort((a, b) => a - b)).toEqual([5, 5, 5, 30_000, 30_000, 30_000])
+  })
+
+  it('#333, #363: what cannot be decoded ends who reads without a group. Here it may be left out', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'unreadable', 'b')
+    expect(await take(await subscribe(log, { from: 'earliest', onError: 'skip' }), 2)).toEqual(['a', 'b'])
+    await expect(take(await subscribe(log, { from: 'earliest' }), 2)).rejects.toThrow('not readable')
+  })
+
   it('#372: duplicate headers are collapsed. Here they are kept, to the dead letters and back', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')
@@ -175,7 +198,7 @@ describe('platformatic/kafka', () => {
 })
 
 describe('nats-server', () => {
-  it('#2043, #6554: strict order by key needs one consumer for each. Here handlers run side by side, each key in order', async () => {
+  it('#2043, #6554, nats.js#328, nats.node#659: strict order by key needs one consumer for each. Here handlers run side by side, each key in order', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 2 })
     await log.append(
@@ -201,7 +224,7 @@ describe('nats-server', () => {
 })
 
 describe('BullMQ', () => {
-  it('#596, #1497, #3183: a busy event loop loses locks. Here a handler that blocks the process costs no lease of another', async () => {
+  it('#489, #596, #1497, #2969, #3183, #3555: a busy event loop loses locks. Here a handler that blocks the process costs no lease of another', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')
     await publish(log, 'waits', 'blocks')

@@ -11,6 +11,7 @@ type Step =
   | { readonly do: 'ask'; readonly member: number; readonly act: Act | 'keep' }
   | { readonly do: 'settle'; readonly which: number; readonly act: Act }
   | { readonly do: 'late' | 'leave'; readonly member: number; readonly act: Act }
+  | { readonly do: 'pause' | 'resume'; readonly member: number; readonly partition: number }
   | { readonly do: 'join' | 'commit' | 'crash' }
   | { readonly do: 'wait'; readonly milliseconds: number }
 
@@ -36,6 +37,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom('late' as const, 'leave' as const), member: fc.nat(2), act }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('pause' as const, 'resume' as const),
+      member: fc.nat(2),
+      partition: fc.nat(2),
+    }),
   },
   { weight: 4, arbitrary: only('join', 'commit', 'crash') },
   {
@@ -77,6 +86,7 @@ interface Joined extends Member {
   readonly subscription: Subscription<Item>
   readonly loop: AsyncIterator<Item> | undefined
   readonly running: Promise<void>
+  readonly owned: Set<number>
   waiting: boolean
 }
 
@@ -121,12 +131,22 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
     }
     const watch = async (): Promise<void> => {
       for await (const status of subscription.status()) {
-        if (status.type === 'revoked' && here === log) model.released(member, status.partitions)
+        if (status.type === 'assigned') for (const partition of status.partitions) member.owned.add(partition)
+        if (status.type !== 'revoked') continue
+        for (const partition of status.partitions) member.owned.delete(partition)
+        if (here === log) model.released(member, status.partitions)
       }
     }
     const loop = order === undefined ? subscription[Symbol.asyncIterator]() : undefined
     const running = order === undefined ? Promise.resolve() : subscription.run(handler, { concurrency, order })
-    const member: Joined = { subscription, loop, running: running.catch(failed), waiting: false }
+    const member: Joined = {
+      subscription,
+      loop,
+      running: running.catch(failed),
+      waiting: false,
+      owned: new Set(),
+      paused: new Set(),
+    }
     void watch()
     members.push(member)
   }
@@ -197,6 +217,15 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
       case 'late':
         model.settleLate(current.act)
         break
+      case 'pause':
+      case 'resume': {
+        const member = at(members, current.member)
+        const of = { topic: 't', partition: current.partition }
+        member?.subscription[current.do](of)
+        if (current.do === 'resume') member?.paused.delete(of.partition)
+        else if (member?.owned.has(of.partition) === true) member.paused.add(of.partition)
+        break
+      }
       case 'join':
         if (members.length < 3) await join()
         break
@@ -225,7 +254,11 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
   }
   // In the end everything that is open is handed over, until it is acknowledged.
   if (members.length === 0) await join()
-  for (let round = 0; round < 12; round++) {
+  for (const { subscription, paused } of members) {
+    for (const partition of paused) subscription.resume({ topic: 't', partition })
+    paused.clear()
+  }
+  for (let round = 0; round < 100 && (round < 10 || model.waits); round++) {
     await vi.advanceTimersByTimeAsync(5_000)
     for (let tried = 0; tried <= model.messages.size; tried++) {
       model.settleLate('ack')
@@ -234,7 +267,6 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
       await turns()
       if (failure !== undefined) throw failure.error
     }
-    if (model.open.length === 0 && round > 9) break
   }
   for (const member of [...members]) await leave(member, 'ack')
   const isThere = (await log.listTopics()).some(({ name }) => name === 't.dead')

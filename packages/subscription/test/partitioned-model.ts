@@ -40,6 +40,8 @@ export interface Known {
 
 export interface Member {
   readonly subscription: Subscription<Item>
+  /** Partitions of which it wants nothing now. */
+  readonly paused: Set<number>
 }
 
 export interface Held {
@@ -66,7 +68,8 @@ export class PartitionedModel {
   }
 
   received(held: Held): void {
-    const { item } = held
+    const { item, member } = held
+    expect([...member.paused], `${item.text} is delivered while its partition is paused`).not.toContain(item.partition)
     const known = this.messages.get(item.text)!
     expect(known.state, `${item.text} is delivered and was done`).toBe('open')
     expect(known.held, `${item.text} is delivered while somebody has it`).toBe(undefined)
@@ -104,6 +107,8 @@ export class PartitionedModel {
 
   /** A member has left, or some of its partitions are another's: what it had and said nothing of is for others. */
   released(member: Member, partitions?: readonly number[]): void {
+    // One that comes again is not paused any more.
+    for (const partition of partitions ?? []) member.paused.delete(partition)
     for (const known of this.messages.values()) {
       if (known.held?.member !== member || partitions?.includes(known.partition) === false) continue
       this.#late.push(known.held)
@@ -146,8 +151,12 @@ export class PartitionedModel {
     }
   }
 
-  get open(): Known[] {
-    return [...this.messages.values()].filter(({ state }) => state === 'open')
+  /** Whether something is certain to be handed over again. */
+  get waits(): boolean {
+    const { counted, maxAttempts } = this.#settings
+    return [...this.messages.values()].some(
+      ({ state, perhapsDone, high }) => state === 'open' && !perhapsDone && !(counted && high >= maxAttempts),
+    )
   }
 
   /** Each dead letter is there once, and everything else was done. */
