@@ -92,7 +92,7 @@ export class Committer {
     })
     tx.onCommit(() => {
       window.confirm(deliveries, at)
-      for (const delivery of deliveries) if (delivery.watcher !== undefined) delivery.tell()
+      for (const delivery of deliveries) delivery.confirm()
     })
     partition.retries?.stage(tx, deliveries)
   }

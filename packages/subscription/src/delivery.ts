@@ -135,6 +135,13 @@ export class Delivery implements Delivered {
     this.partition.source.touched(this.partition)
   }
 
+  /** It was acknowledged in a transaction that has committed. */
+  confirm(): void {
+    if (this.watcher !== undefined) this.tell()
+    this.lease?.end(this)
+    if (this.retry !== undefined) this.#done = true
+  }
+
   tell(refused?: string): void {
     const { watcher } = this
     this.watcher = undefined

@@ -70,8 +70,10 @@ export class RetryQueue {
     this.#again = false
     this.#loading = this.#load()
       .catch((error: unknown) => {
+        // What was found has changed meanwhile, again and again.
+        if (AegisError.is(error, 'TRANSACTION_CONFLICT')) this.#again = true
         // Another member has the partition: it delivers them.
-        if (!AegisError.is(error, 'GENERATION_FENCED') && !AegisError.is(error, 'LOG_CLOSED')) this.#failed(error)
+        else if (!AegisError.is(error, 'GENERATION_FENCED') && !AegisError.is(error, 'LOG_CLOSED')) this.#failed(error)
       })
       .finally(() => {
         this.#loading = undefined
@@ -162,7 +164,7 @@ export class RetryQueue {
 
   async #load(): Promise<void> {
     const { partition, source } = this.#partition
-    const found: { readonly key: Uint8Array; readonly row: Uint8Array }[] = []
+    const found: Uint8Array[] = []
     const now = this.#log.now()
     let bytes = 0
     this.#sleep(longestSleep)
@@ -178,21 +180,25 @@ export class RetryQueue {
       const alone = isBegun(row)
       if (alone && this.#atWork.size + found.length > 0) break
       if (this.#atWork.size + found.length >= mostAtWork || this.#bytesAtWork + bytes > mostBytesAtWork) break
-      found.push({ key: new Uint8Array(key), row: new Uint8Array(row) })
+      found.push(new Uint8Array(key))
       bytes += row.length
       if (alone) break
     }
     if (found.length === 0) return
-    const deliveries = found.map(({ key, row }) => {
-      const { attempts, record } = decodeRetry(source.topic, partition, row)
-      return new Delivery(record, this.#partition, -1, row.length, { key, attempts: attempts + 1 })
-    })
     // The attempt counts before it begins: a message that ends the process is not delivered for ever.
-    await this.#log.transaction(tx => {
-      for (const [at, { key, row }] of found.entries()) {
-        tx.putState(this.#space, key, beginRetry(row, deliveries[at]!.retry!.attempts))
+    const deliveries = await this.#log.transaction(async tx => {
+      const rows = await Promise.all(found.map(key => tx.getState(this.#space, key)))
+      const begun: Delivery[] = []
+      for (const [at, key] of found.entries()) {
+        const row = rows[at]
+        // Leased or done with since it was found: writing it again would bring it back.
+        if (row === undefined) continue
+        const { attempts, record } = decodeRetry(source.topic, partition, row)
+        tx.putState(this.#space, key, beginRetry(row, attempts + 1))
+        begun.push(new Delivery(record, this.#partition, -1, row.length, { key, attempts: attempts + 1 }))
       }
       source.stage(tx, this.#partition, [])
+      return begun
     })
     for (const delivery of deliveries) {
       this.#atWork.set(keyText(delivery.retry!.key), delivery)
