@@ -166,12 +166,17 @@ describe('a group', () => {
       await gate.promise
       await commit(operations, options)
     }
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+    }
     const first = subscription.commit()
+    // Until it has its place in the order of commits.
+    await turns()
     let known = false
     const second = subscription.commit().then(() => {
       known = true
     })
-    for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+    await turns()
     expect(known).toBe(false)
     gate.resolve()
     await Promise.all([first, second])
