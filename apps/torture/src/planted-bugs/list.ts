@@ -87,7 +87,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'packages/subscription/src/committer.ts',
     find: '[...partitions].filter(partition => partition.unconfirmed)',
     replace: '[...partitions].filter(partition => partition.dirty)',
-    test: { file: 'packages/subscription/test/delivery.test.ts', name: 'is durable when commit() has resolved' },
+    test: { file: 'packages/subscription/test/delivery.test.ts', name: 'when another commit was on its way' },
   },
   {
     name: 'a lease is not kept for those who come after a kill',
