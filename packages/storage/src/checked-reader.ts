@@ -22,8 +22,9 @@ export class CheckedReader implements StorageReader {
     this.#assertOpen()
     const stored = storedKey(key)
     try {
+      this.#assertSound(stored)
       const value = await this.#store.get(stored)
-      this.#damaged.assertNone({ first: stored, last: stored })
+      this.#assertSound(stored)
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -35,8 +36,9 @@ export class CheckedReader implements StorageReader {
     if (!Array.isArray(keys)) throw new AegisError('STORAGE_INVALID', 'keys must be an array of Uint8Array')
     const stored = keys.map(storedKey)
     try {
+      for (const key of stored) this.#assertSound(key)
       const values = await this.#store.getMany(stored)
-      for (const key of stored) this.#damaged.assertNone({ first: key, last: key })
+      for (const key of stored) this.#assertSound(key)
       return values.map((value, i) => (value === undefined ? undefined : unseal(stored[i]!, value)))
     } catch (error) {
       throw storageFailure(error, 'Reading values')
@@ -47,8 +49,8 @@ export class CheckedReader implements StorageReader {
     this.#assertOpen()
     const stored = storedKey(key)
     try {
+      this.#assertSound(stored)
       const value = this.#store.getSync(stored)
-      this.#damaged.assertNone({ first: stored, last: stored })
       return value === undefined ? undefined : unseal(stored, value)
     } catch (error) {
       throw storageFailure(error, 'Reading a value')
@@ -58,6 +60,11 @@ export class CheckedReader implements StorageReader {
   range(options: RangeOptions = {}): AsyncIterable<readonly Entry[]> {
     this.#assertOpen()
     return this.#chunks(storedRange(options))
+  }
+
+  /** Before reading, for LevelDB may stop the process when it reads a damaged block, and after, for it may have been found meanwhile. */
+  #assertSound(key: Uint8Array): void {
+    this.#damaged.assertNone({ first: key, last: key })
   }
 
   async *#chunks(range: StoredRange): AsyncGenerator<readonly Entry[]> {

@@ -33,10 +33,7 @@ export class DamagedKeys {
     return this.#found[0]?.error
   }
 
-  /**
-   * To be called after reading, for the damage may have been found meanwhile.
-   * @throws AegisError `STORAGE_CORRUPT` when something in the range may be hidden
-   */
+  /** @throws AegisError `STORAGE_CORRUPT` when something in the range may be hidden */
   assertNone({ first, last }: OpenRange): void {
     for (const { keys, error } of this.#found) {
       const below = last !== undefined && compareBytes(last, keys.first) < 0

@@ -29,8 +29,16 @@ export class GroupOffsets {
     // What comes into partitions that are new since then was published after the start.
     const place = partition < this.#known ? from : 'earliest'
     const position = { offset: place === 'latest' ? this.#end : await this.of(partition, place), metadata: '' }
-    if (groupId !== undefined) {
+    if (groupId === undefined) return position
+    try {
       await this.#log.commitPosition({ groupId, topic: this.#topic, partition, ...position })
+    } catch (error) {
+      // Another process has fixed the start just now: the group goes on from there.
+      const theirs = AegisError.is(error, 'GENERATION_FENCED')
+        ? await this.#log.committed(groupId, this.#topic, partition)
+        : undefined
+      if (theirs === undefined) throw error
+      return theirs
     }
     return position
   }

@@ -129,6 +129,20 @@ describe('a group', () => {
     expect(await take(await subscribe(log, { groupId: 'g' }), 1)).toEqual(['after'])
   })
 
+  it('starts where another process has just fixed its start', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b', 'c')
+    const commitPosition = log.commitPosition.bind(log)
+    log.commitPosition = async position => {
+      log.commitPosition = commitPosition
+      await commitPosition({ ...position, offset: 1 })
+      throw new AegisError('GENERATION_FENCED', 'another was quicker')
+    }
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    expect(await take(subscription, 2, item => item.ack())).toEqual(['b', 'c'])
+  })
+
   it('reads partitions that are added later from their beginning', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')
