@@ -293,9 +293,13 @@ export class PubSub implements AsyncDisposable {
    * @throws AegisError `SUBSCRIPTION_INVALID`
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    await this.#subscriptions.close(options)
-    await Promise.all([this.#scheduler.close(), this.#messageIds.close(), this.#requester.close()])
-    if (this.#owned) await this.#log.close()
+    // Also what comes after one that fails: whose disk has failed wants to open the folder again.
+    try {
+      await this.#subscriptions.close(options)
+    } finally {
+      await Promise.all([this.#scheduler.close(), this.#messageIds.close(), this.#requester.close()])
+      if (this.#owned) await this.#log.close()
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -52,7 +52,8 @@ export class Subscriptions {
 
   async close(options: CloseOptions): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#open].map(subscription => subscription.close(options)))
+    const closed = await Promise.allSettled([...this.#open].map(subscription => subscription.close(options)))
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
   #checkOpen(): void {

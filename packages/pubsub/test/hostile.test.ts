@@ -1,4 +1,5 @@
 import { openLog, type Untyped } from '@aegis/log'
+import { FaultyDisk } from '@aegis/storage/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineTopic, PubSub } from '../src/index.ts'
@@ -151,6 +152,19 @@ describe('closing', () => {
       expect(seen.sort()).toEqual(['stuck', 'stuck too'])
     }
     await next.close()
+  })
+
+  it('closes the log also when the disk has failed, so that its folder can be opened again', async () => {
+    const disk = new FaultyDisk()
+    const pubsub = await PubSub.open({ storage: await disk.open() })
+    await pubsub.createTopic('t')
+    await pubsub.publish('t', { payload: 1 })
+    const subscription = await pubsub.subscribe('t', { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    ;(await loop.next()).value?.ack()
+    disk.fail({ repeat: true })
+    await expect(pubsub.close()).rejects.toMatchObject({ code: expect.stringContaining('STORAGE_') })
+    expect(await codeOf(() => pubsub.publish('t', { payload: 2 }))).toBe('LOG_CLOSED')
   })
 
   it('in the midst of everything ends everything, and nothing is left unhandled', async () => {

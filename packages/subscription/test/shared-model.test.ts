@@ -6,6 +6,7 @@ import type { Subscription } from '../src/index.ts'
 import { everything, type Item, subscribe } from './items.ts'
 
 const lease = 10_000
+const extension = 30_000
 const maxAttempts = 3
 const options = { groupId: 'g', from: 'earliest', mode: 'shared', lease, maxAttempts, backoff: 0 } as const
 // What is refused for longer than 30 s is put aside.
@@ -16,7 +17,7 @@ type Step =
   | { readonly do: 'publish'; readonly count: number }
   | { readonly do: 'ask'; readonly member: number; readonly act: Act }
   | { readonly do: 'settle'; readonly act: Exclude<Act, 'keep'> }
-  | { readonly do: 'join' | 'commit' | 'crash' }
+  | { readonly do: 'join' | 'commit' | 'crash' | 'extend' }
   | { readonly do: 'leave'; readonly member: number }
   | { readonly do: 'wait'; readonly milliseconds: number }
 
@@ -31,7 +32,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       act: fc.constantFrom<Exclude<Act, 'keep'>>('ack', 'nack', 'nack for long'),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('join' as const, 'commit' as const, 'crash' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('join' as const, 'commit' as const, 'crash' as const, 'extend' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), member: fc.nat(2) }) },
   {
     weight: 2,
@@ -109,7 +115,7 @@ afterEach(() => void vi.useRealTimers())
 
 it('a shared group leases each message to one member at a time until it is acknowledged or dead, whatever happens', async () => {
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 3 }), fc.nat(), run), {
-    numRuns: 60,
+    numRuns: 300,
   })
 }, 60_000)
 
@@ -189,6 +195,15 @@ async function run(steps: readonly Step[], partitions: number, seed: number): Pr
       case 'settle': {
         const item = model.held.shift()
         if (item !== undefined) model.settle(item, current.act)
+        break
+      }
+      case 'extend': {
+        const item = model.held[0]
+        const known = item === undefined ? undefined : model.messages.get(item.text)
+        // Not where it may be another's already.
+        if (known === undefined || known.attempts !== item!.attempts || known.heldUntil <= Date.now()) break
+        await item!.extend(extension)
+        known.heldUntil = Date.now() + extension
         break
       }
       case 'join':
