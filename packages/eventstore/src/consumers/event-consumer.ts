@@ -158,9 +158,10 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= { error }
+    // What is closed anyway fails no more.
+    if (this.#closing !== undefined) return
+    this.#failure = { error }
     this.#reject(error)
-    // The first error is the one that explains.
     this.close().catch(() => undefined)
   }
 }

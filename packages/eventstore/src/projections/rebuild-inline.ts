@@ -1,4 +1,4 @@
-import type { Untyped } from '@aegis/log'
+import type { Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import { eventsTopic } from '../event-codec.ts'
 import { eventFilter } from '../event-filter.ts'
@@ -12,7 +12,13 @@ import { switchBuild } from './inline-projection.ts'
 import { dropOldBuilds } from './old-builds.ts'
 import { modelOf } from './read-model.ts'
 import type { RebuildOptions } from './running-projection.ts'
-import { changeProjection, checkpointOf, firstProjection, type StoredProjection } from './stored-projection.ts'
+import {
+  changeProjection,
+  checkpointOf,
+  firstProjection,
+  readProjection,
+  type StoredProjection,
+} from './stored-projection.ts'
 
 /** Rounds in which a build runs after the end of the events before appends have to wait for it. */
 const rounds = 3
@@ -68,9 +74,14 @@ export async function rebuildInline(
           await builder.stop()
         })
       } catch (error) {
+        if (!AegisError.is(error, 'EVENT_PROCESSOR_FAILED')) throw error
+        // Another process was quicker with the same build.
+        if (AegisError.is(error.cause, 'EVENT_PROCESSOR_CLOSED')) return
         // What was made with what has failed is not to be gone on with.
-        if (AegisError.is(error, 'EVENT_PROCESSOR_FAILED'))
-          await change(({ building: _, ...stored }) => ({ ...stored, old: [...stored.old, build] }))
+        await change(stored => {
+          const { building, ...rest } = stored
+          return building?.build === build ? { ...rest, old: [...rest.old, build] } : stored
+        })
         throw error
       } finally {
         await builder.stop()
@@ -88,6 +99,18 @@ async function start(
   advanced: (position: number) => void,
 ): Promise<EventProcessor> {
   const model = await modelOf(events.log, projection, build)
+  const writers = new WeakMap<Transaction, Promise<Untyped>>()
+  // Once it is read, appends write into it, and nothing else may: that it is not is in what each commit has read.
+  const writerIn = async (tx: Transaction): Promise<Untyped> => {
+    const stored = await readProjection(tx, projection.name)
+    if (stored?.building?.build === build) return model.within(tx)
+    throw new AegisError('EVENT_PROCESSOR_CLOSED', `build ${build} of projection ${projection.name} is made no more`)
+  }
+  const within = (tx: Transaction): Promise<Untyped> => {
+    let writer = writers.get(tx)
+    if (writer === undefined) writers.set(tx, (writer = writerIn(tx)))
+    return writer
+  }
   return EventProcessor.start(
     events,
     {
@@ -95,8 +118,10 @@ async function start(
       checkpoint: checkpointOf(projection.name, build),
       filter: eventFilter(projection, events.codec.renames),
       onError: 'stop',
-      handle: (event, tx) => projection.apply(event, model.within(tx), tx),
-      ...(projection.forget && { forget: (subject, _, tx) => projection.forget?.(subject, model.within(tx), tx) }),
+      handle: async (event, tx) => projection.apply(event, await within(tx), tx),
+      ...(projection.forget && {
+        forget: async (subject, _, tx) => projection.forget?.(subject, await within(tx), tx),
+      }),
       advanced,
       // Whoever waits for it is told.
       failed: () => undefined,

@@ -1,6 +1,8 @@
 import type { Untyped } from '@aegis/log'
-import { expect, it } from 'vitest'
+import { connectLog } from '@aegis/log-jetstream'
+import { expect, it, onTestFinished } from 'vitest'
 import { describeEachLog } from '../../../../tooling/test/each-log.ts'
+import { describeWithServer, givenServer } from '../../../../tooling/test/with-nats-server.ts'
 import { EventStore } from '../../src/index.ts'
 import { type AsyncProjection, inline, readModel, rebuildInline } from '../../src/projections/index.ts'
 
@@ -78,3 +80,30 @@ describeEachLog('an inline projection with a read model', open => {
     expect(await value()).toBe(chained([5, 13, 6, 7, 8, 13]))
   })
 })
+
+describeWithServer(
+  'an inline projection of two processes',
+  () => {
+    const server = givenServer()
+
+    it('that both rebuild at once, and both append to, has each event once and in order', async () => {
+      const domain = server.domain()
+      const [one, other] = await Promise.all([1, 2].map(() => connectLog({ url: server.url, domain })))
+      onTestFinished(() => Promise.all([one!.close(), other!.close()]).then(() => undefined))
+      const stores = [one!, other!].map(log => new EventStore(log, { projections: [inline(chain)] }))
+      await stores[0]!.append('account-0', { type: 'e', data: 1 })
+      let rebuilt = false
+      const writing = stores.map(async (store, at) => {
+        for (let n = 0; !rebuilt; n++) await store.append(`account-${at}`, { type: 'e', data: n })
+      })
+      for (let round = 0; round < 3; round++) await Promise.all(stores.map(store => rebuildInline(store, chain)))
+      rebuilt = true
+      await Promise.all(writing)
+      for (const streamId of ['account-0', 'account-1'])
+        expect(await (await readModel(stores[0]!, chain)).get(streamId)).toBe(
+          chained((await stores[0]!.load(streamId)).map(({ data }) => data)),
+        )
+    })
+  },
+  '2.12.0',
+)
