@@ -62,8 +62,8 @@ async function handleBatch<Item>(run: Run<Item>, sizes: Sizes, batch: readonly D
   let items: (Item | undefined)[] = []
   for (let at = 0; at < batch.length && !run.closing.aborted; ) {
     const rest = upToOneThatWaits(batch.slice(at, at + sizes.most))
+    if (!(await mayBegin(run, rest[0]!))) return
     try {
-      await untilItMayBegin(run, rest[0]!)
       const count = await commitSome(run, rest, items)
       at += count
       items = items.slice(count)
@@ -91,12 +91,14 @@ function upToOneThatWaits(batch: readonly Delivery[]): readonly Delivery[] {
   return waiting < 0 ? batch : batch.slice(0, waiting)
 }
 
-async function untilItMayBegin<Item>({ consumer, closing }: Run<Item>, delivery: Delivery): Promise<void> {
+/** Waits until a delivery is due, and not paused; gives whether that has come before the end. */
+async function mayBegin<Item>({ consumer, closing }: Run<Item>, delivery: Delivery): Promise<boolean> {
   const { feeds } = consumer
   while (feeds.isPaused(delivery) && !closing.aborted && feeds.failure === undefined) await feeds.arrival()
   const wait = delivery.notBefore === 0 ? 0 : delivery.notBefore - consumer.log.now()
   delivery.notBefore = 0
   if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
+  return !closing.aborted && !feeds.isPaused(delivery)
 }
 
 /**
@@ -146,7 +148,7 @@ class Refused extends Error {
 
 async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Item | undefined)[]): Promise<void> {
   const { consumer, closing } = run
-  while (!closing.aborted && delivery.open) {
+  while (!closing.aborted && delivery.open && (await mayBegin(run, delivery))) {
     try {
       await commitSome(run, [delivery], items)
       return

@@ -244,3 +244,29 @@ describe('one partition', () => {
     await shared.close()
   })
 })
+
+it('under exactly-once a pause holds for what has been fetched with it, also when a handler has failed, and can be closed', async () => {
+  await using log = await openLog({ memory: true })
+  await log.createTopic('t')
+  await publish(log, ...'abc')
+  const subscription = await subscribe(log, { ...earliest, delivery: 'exactly-once', backoff: 0 })
+  const seen: string[] = []
+  const refused = deferred<void>()
+  const running = subscription.run(({ text, attempts }) => {
+    seen.push(`${text}${attempts}`)
+    if (text !== 'a' || seen.length === 1) return
+    subscription.pause()
+    refused.resolve()
+    throw new Error('not now')
+  })
+  await publish(log, 'd')
+  await expect.poll(async () => (await log.lag('g', 't'))[0]?.lag).toBe(0)
+  await subscription.seek('earliest')
+  await refused.promise
+  await turns()
+  const paused = seen.length
+  await turns()
+  expect(seen.length).toBe(paused)
+  await subscription.close()
+  await running
+})
