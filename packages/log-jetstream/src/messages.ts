@@ -77,6 +77,8 @@ const directPage = (domain: Domain, subject: string, from: number): Promise<Page
     try {
       for await (const message of found) {
         silence.refresh()
+        // Each says which one was sent before it: what a connection that was cut has lost is not passed over.
+        if (message.lastSequence !== (messages.at(-1)?.sequence ?? 0)) throw new Stalled()
         messages.push(stored(message))
         more = message.pending > 0
       }

@@ -97,6 +97,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: torture, name: 'killed at random moments' },
   },
   {
+    name: 'messages that a cut connection has lost are passed over',
+    file: 'packages/log-jetstream/src/messages.ts',
+    find: 'if (message.lastSequence !== (messages.at(-1)?.sequence ?? 0))',
+    replace: 'if (Number.isNaN(0))',
+    test: { file: 'packages/log-jetstream/test/lost-messages.test.ts' },
+  },
+  {
     name: 'a processor forgets its position',
     file: 'packages/processing/src/job.ts',
     find: 'tx.putState(space, progressKey, encodeJson(progress))',
