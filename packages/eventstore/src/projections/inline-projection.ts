@@ -69,13 +69,24 @@ async function untilSwitched(log: Log, name: string, until: number): Promise<voi
 /** Appends wait at most so long for a switch, in milliseconds. */
 const longestSwitch = 5_000
 
+export const madeNoMore = (name: string, build: number): AegisError =>
+  new AegisError(
+    'EVENT_PROCESSOR_CLOSED',
+    `build ${build} of projection ${name} is made no more: another process has begun it anew, or has it read`,
+  )
+
 /**
  * Keeps appends waiting while `work` brings a build to where they are, and has it read then; gives false when that took too long, and
  * nothing has changed.
+ * @throws AegisError `EVENT_PROCESSOR_CLOSED` when another process has given the build up
  */
 export async function switchBuild(log: Log, name: string, build: number, work: () => Promise<void>): Promise<boolean> {
   const until = log.now() + longestSwitch
-  await changeProjection(log, name, (stored = firstProjection(log, 1)) => ({ ...stored, switching: until }))
+  const begun = await changeProjection(log, name, (stored = firstProjection(log, 1)) =>
+    stored.building?.build === build ? { ...stored, switching: until } : stored,
+  )
+  if (begun.live === build) return true
+  if (begun.building?.build !== build) throw madeNoMore(name, build)
   const end = async (reached: boolean): Promise<boolean> => {
     let switched = false
     await changeProjection(log, name, (stored = firstProjection(log, 1)) => {

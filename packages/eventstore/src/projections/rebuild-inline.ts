@@ -8,7 +8,7 @@ import { catchUp } from '../processors/catch-up.ts'
 import { claim } from '../processors/claims.ts'
 import { EventProcessor } from '../processors/event-processor.ts'
 import { type AsyncProjection, checkProjection } from './async-projection.ts'
-import { switchBuild } from './inline-projection.ts'
+import { madeNoMore, switchBuild } from './inline-projection.ts'
 import { dropOldBuilds } from './old-builds.ts'
 import { modelOf } from './read-model.ts'
 import type { RebuildOptions } from './running-projection.ts'
@@ -76,7 +76,7 @@ export async function rebuildInline(
       } catch (error) {
         if (!AegisError.is(error, 'EVENT_PROCESSOR_FAILED')) throw error
         // Another process was quicker with the same build.
-        if (AegisError.is(error.cause, 'EVENT_PROCESSOR_CLOSED')) return
+        if ((await readProjection(log, name))?.live === build) return
         // What was made with what has failed is not to be gone on with.
         await change(stored => {
           const { building, ...rest } = stored
@@ -104,7 +104,7 @@ async function start(
   const writerIn = async (tx: Transaction): Promise<Untyped> => {
     const stored = await readProjection(tx, projection.name)
     if (stored?.building?.build === build) return model.within(tx)
-    throw new AegisError('EVENT_PROCESSOR_CLOSED', `build ${build} of projection ${projection.name} is made no more`)
+    throw madeNoMore(projection.name, build)
   }
   const within = (tx: Transaction): Promise<Untyped> => {
     let writer = writers.get(tx)
