@@ -150,10 +150,7 @@ export class Member {
     this.#uncommitted = []
     await this.#host.report.operation(this.#process, {}, async () => {
       await this.#subscription.commit()
-      // Where others share the log, a member may hear later that a partition was another's already: it was not committed then,
-      // and that is no error of `commit`.
-      const { shared } = this.#host.log.capabilities
-      const still = shared ? [] : committing.filter(({ revocations }) => revocations === this.#revocations)
+      const still = committing.filter(({ revocations }) => revocations === this.#revocations)
       return { committedAcknowledgements: still.map(held => this.#settled(held)) }
     })
   }

@@ -308,10 +308,20 @@ export class Intake implements Feed, Source, PageTaker {
       // Taken away, or closed, meanwhile.
       if (!this.#has(partition)) return
       partition.count(some)
-      await this.#committer?.commit([partition])
-      if (!this.#has(partition)) return
+      if (!(await this.#counted(partition)) || !this.#has(partition)) return
       this.#give(some)
       at = end
+    }
+  }
+
+  /** Whether the deliveries of a partition are counted: `false` when it is another's, whether we have been told or not. */
+  async #counted(partition: AssignedPartition): Promise<boolean> {
+    try {
+      await this.#committer?.confirm([partition])
+      return true
+    } catch (error) {
+      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+      return false
     }
   }
 
