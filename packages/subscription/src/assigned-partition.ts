@@ -11,8 +11,11 @@ export interface Source {
   readonly grouped: boolean
   /** Delivers once more, after a while in milliseconds. */
   redeliver(delivery: Delivery, delay: number): void
-  /** A delivery is about to happen once more: where every delivery counts before it happens, resolves when that is durable. */
-  count(delivery: Delivery): Promise<void> | undefined
+  /**
+   * A delivery is about to happen once more: where every delivery counts before it happens, resolves when that is durable, with
+   * `false` when it is not to happen here, because its partition is another's.
+   */
+  count(delivery: Delivery): Promise<boolean> | undefined
   /** To be called when something of a partition was acknowledged or postponed. */
   touched(partition: AssignedPartition): void
   /** Acknowledges deliveries of one partition and puts them into the retry queue until `due`, in one commit. */

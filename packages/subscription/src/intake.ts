@@ -108,19 +108,19 @@ export class Intake implements Feed, Source, PageTaker {
     const counting = this.count(delivery)
     if (counting === undefined) this.#give([delivery])
     else {
-      const give = (): void => {
-        if (this.#has(delivery.partition)) this.#give([delivery])
+      const give = (counted: boolean): void => {
+        if (counted) this.#give([delivery])
       }
       counting.then(give, (error: unknown) => this.#taker.fail(error))
     }
   }
 
-  count(delivery: Delivery): Promise<void> | undefined {
+  count(delivery: Delivery): Promise<boolean> | undefined {
     const { partition, retry } = delivery
     // It was counted with its page, or when it was taken out of the retry queue.
     if (!this.#countsAhead(partition) || retry !== undefined || partition.counted.has(delivery)) return undefined
     partition.count([delivery])
-    return this.#committer?.commit([partition])
+    return this.#counted(partition)
   }
 
   touched(partition: AssignedPartition): void {
@@ -308,7 +308,7 @@ export class Intake implements Feed, Source, PageTaker {
       // Taken away, or closed, meanwhile.
       if (!this.#has(partition)) return
       partition.count(some)
-      if (!(await this.#counted(partition)) || !this.#has(partition)) return
+      if (!(await this.#counted(partition))) return
       this.#give(some)
       at = end
     }
@@ -318,7 +318,7 @@ export class Intake implements Feed, Source, PageTaker {
   async #counted(partition: AssignedPartition): Promise<boolean> {
     try {
       await this.#committer?.confirm([partition])
-      return true
+      return this.#has(partition)
     } catch (error) {
       if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
       return false

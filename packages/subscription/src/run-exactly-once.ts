@@ -161,7 +161,8 @@ async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Ite
       if (wait === undefined) return
       if (!conflict) items.length = 0
       if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
-      if (!conflict && !closing.aborted && delivery.open) await delivery.partition.source.count(delivery)
+      if (conflict || closing.aborted || !delivery.open) continue
+      if ((await delivery.partition.source.count(delivery)) === false) return
     }
   }
 }

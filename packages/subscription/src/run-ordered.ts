@@ -213,12 +213,22 @@ export class OrderedRun<Item> {
       this.#next.push(delivery)
       this.#schedule()
     }
-    const counted = (): void => {
+    // It is delivered again, to whoever has it now.
+    const away = (): void => {
+      if (!this.#retries.delete(delivery)) return
+      this.#leave(delivery)
+      this.#schedule()
+    }
+    const count = (): void => {
       const counting = delivery.open ? delivery.partition.source.count(delivery) : undefined
       if (counting === undefined) again()
-      else counting.then(again, (error: unknown) => this.#end({ error }))
+      else
+        counting.then(
+          counted => (counted ? again() : away()),
+          (error: unknown) => this.#end({ error }),
+        )
     }
-    this.#retries.set(delivery, setTimeout(counted, Math.min(wait, 2 ** 31 - 1)))
+    this.#retries.set(delivery, setTimeout(count, Math.min(wait, 2 ** 31 - 1)))
   }
 
   #waitAfter(delivery: Delivery, error: unknown): number | undefined {

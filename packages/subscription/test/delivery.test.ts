@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openLog } from '@aegis/log'
 import { AegisError, openMemory } from '@aegis/storage'
 import { describe, expect, it } from 'vitest'
-import { deferred, everything, publish, subscribe, take } from './items.ts'
+import { deferred, everything, type Item, publish, subscribe, take } from './items.ts'
 
 describe('a group', () => {
   it('is given again, after a restart, exactly what was not acknowledged', async () => {
@@ -210,6 +210,42 @@ describe('a group', () => {
     await expect(subscription.commit()).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
     await loop.return()
   })
+
+  it.each(['a loop', 'a run'])(
+    'does not hand a message over again in %s when it cannot be counted, for its partition is another’s',
+    async way => {
+      await using log = await openLog({ memory: true })
+      await log.createTopic('t')
+      await publish(log, 'a')
+      const subscription = await subscribe(log, { groupId: 'g', from: 'earliest', backoff: 0, maxAttempts: 10 })
+      const transaction = log.transaction.bind(log)
+      const refused = deferred<void>()
+      // What a log says to a member that was silent for too long, and does not know it yet.
+      const fence = (): void => {
+        log.transaction = () => {
+          refused.resolve()
+          return Promise.reject(new AegisError('GENERATION_FENCED', 'it is another’s'))
+        }
+      }
+      let handed = 0
+      const handle = (item: Item): void => {
+        handed++
+        if (handed === 2) fence()
+        if (way === 'a loop') item.nack()
+        else throw new Error('again')
+      }
+      const loop = async (): Promise<void> => {
+        for await (const item of subscription) handle(item)
+      }
+      const running = way === 'a loop' ? loop() : subscription.run(handle)
+      await refused.promise
+      for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
+      expect(handed).toBe(2)
+      log.transaction = transaction
+      await subscription.close()
+      await running
+    },
+  )
 
   it('is committed by commit() and never falls back, however acknowledgements come', async () => {
     await using log = await openLog({ memory: true })
