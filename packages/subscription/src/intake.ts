@@ -31,6 +31,10 @@ export class Intake implements Feed, Source, PageTaker {
   #closed = false
   /** The pages are taken in one after the other. */
   #receiving: Promise<void> = Promise.resolve()
+  /** Partitions are being given away, and what is acknowledged of them is committed. */
+  #revoking: Promise<void> = Promise.resolve()
+  /** What was acknowledged of a partition could not be committed any more before it was given away: told once. */
+  #lost: { readonly error: unknown } | undefined
   /** Everything that was ready is handed over, and more is asked for, or nothing will be any more. */
   #emptied: () => void = () => undefined
 
@@ -67,7 +71,7 @@ export class Intake implements Feed, Source, PageTaker {
       sessionTimeout: settings.sessionTimeout,
       ...(settings.instanceId !== undefined && { instanceId: settings.instanceId }),
       onAssignment: async ({ assigned, revoked }) => {
-        await intake.#revoke(revoked)
+        await (intake.#revoking = intake.#revoke(revoked))
         await intake.#assign(assigned)
       },
     })
@@ -182,7 +186,10 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   async commit(): Promise<void> {
-    await this.#committer?.confirm(this.#partitions.values())
+    await Promise.all([this.#revoking, this.#committer?.confirm(this.#partitions.values())])
+    const lost = this.#lost
+    this.#lost = undefined
+    if (lost !== undefined) throw lost.error
   }
 
   /** As `commit`, of what is still ours. */
@@ -337,7 +344,10 @@ export class Intake implements Feed, Source, PageTaker {
       await undelivered
       for (const partition of partitions) partition.uncount()
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
-      await this.#committer?.commit(partitions)
+      await this.#committer?.confirm(partitions)
+    } catch (error) {
+      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+      this.#lost ??= { error }
     } finally {
       for (const partition of partitions) partition.released = true
       this.#taker.wake()

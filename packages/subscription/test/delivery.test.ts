@@ -211,6 +211,25 @@ describe('a group', () => {
     await loop.return()
   })
 
+  it('hears from commit() that what it had acknowledged came too late, of a partition that it does not have any more', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    for (const partition of [0, 1]) await log.append('t', { value: 'a', partition })
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    for (const _ of [0, 1]) (await loop.next()).value?.ack()
+    const transaction = log.transaction.bind(log)
+    log.transaction = () => Promise.reject(new AegisError('GENERATION_FENCED', 'it is another’s'))
+    const statuses = subscription.status()
+    const other = await subscribe(log, { groupId: 'g' })
+    for await (const status of statuses) if (status.type === 'revoked') break
+    log.transaction = transaction
+    await expect(subscription.commit()).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
+    await subscription.commit()
+    await loop.return()
+    await other.close()
+  })
+
   it.each(['a loop', 'a run'])(
     'does not hand a message over again in %s when it cannot be counted, for its partition is another’s',
     async way => {
