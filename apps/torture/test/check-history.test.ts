@@ -205,8 +205,8 @@ describe('the checker of histories', () => {
       operation({ process, handed: [{ group, value, attempts, begun: time, seen: time }] })
     const said = (group: string, value: string) => [{ group, value }]
     const acknowledge = (group: string, value: string) => operation({ acknowledged: said(group, value) })
-    const commit = (group: string, value: string, outcome: Operation['outcome'] = 'ok') =>
-      operation({ committedAcknowledgements: said(group, value), outcome })
+    const commit = (group: string, value: string, outcome: Operation['outcome'] = 'ok', process = 'p') =>
+      operation({ process, committedAcknowledgements: said(group, value), outcome })
 
     it('finds a message that two had at the same time', () => {
       const final = { records: jobs('a') }
@@ -237,6 +237,17 @@ describe('the checker of histories', () => {
       ]
       expect(names(again('ok'), { records: jobs('a') })).toEqual(['acknowledgement-lost'])
       expect(names(again('unknown'), { records: jobs('a') })).toEqual([])
+      // A process that was stopped goes on with what it had fetched; one that began later has fetched nothing before.
+      const group = 'at-least-once'
+      const beside = [
+        hand(group, 'b', 1, 0, 'run1.q'),
+        hand(group, 'a', 1, 0, 'run2.q'),
+        commit(group, 'a', 'ok', 'run2.q'),
+      ]
+      const late = (process: string) => [send('a', 'b'), ...beside, hand(group, 'a', 2, 9_000, process)]
+      const final = { records: jobs('a', 'b') }
+      expect(names(late('run1.q'), final)).toEqual([])
+      for (const run of ['run2.q', 'run3.q']) expect(names(late(run), final)).toEqual(['acknowledgement-lost'])
     })
 
     it('finds an attempt that was not counted', () => {

@@ -24,7 +24,7 @@ export function* deliveryAnomalies({ operations, final }: History): Generator<An
   const acknowledged = new Set<string>()
   const refused: (Said & { readonly name: string })[] = []
   const left: (Said & { readonly name: string })[] = []
-  const durable = new Map<string, number>()
+  const durable = new Map<string, Said>()
   /** When each run was heard of first. */
   const began = new Map<string, number>()
   for (const operation of operations) {
@@ -36,15 +36,19 @@ export function* deliveryAnomalies({ operations, final }: History): Generator<An
     for (const group of operation.left) left.push({ at, process, name: group })
     if (outcome !== 'ok') continue
     for (const message of operation.committedAcknowledgements) {
-      durable.set(nameOf(message), Math.min(end, durable.get(nameOf(message)) ?? end))
+      const before = durable.get(nameOf(message))
+      if (before === undefined || end < before.at) durable.set(nameOf(message), { at: end, process })
     }
   }
+  /** What a process has fetched before it was stopped it may hand over when another, that runs beside it, has gone on with it. */
+  const isAfter = (next: Said, said: Said): boolean =>
+    next.at > said.at && (runOf(next) === runOf(said) || (began.get(runOf(next)) ?? 0) > said.at)
   const refusals = grouped(refused)
   const departures = grouped(left)
   for (const [name, deliveries] of grouped(handed)) {
     const done = durable.get(name)
     for (const [n, next] of deliveries.entries()) {
-      if (done !== undefined && next.at > done) {
+      if (done !== undefined && isAfter(next, done)) {
         yield {
           name: 'acknowledgement-lost',
           example: `${name} was handed over again to ${next.process} after its acknowledgement was durable`,
@@ -52,8 +56,7 @@ export function* deliveryAnomalies({ operations, final }: History): Generator<An
       }
       const before = deliveries[n - 1]
       if (before === undefined) continue
-      // What a process has fetched before it was stopped it may hand over when another has gone on with it.
-      const successive = runOf(next) === runOf(before) || (began.get(runOf(next)) ?? 0) > before.at
+      const successive = isAfter(next, before)
       const between = ({ at }: Said): boolean => at > before.at && at < next.at
       const free =
         refusals.get(name)?.some(between) === true ||
