@@ -31,6 +31,17 @@ async function expectCopied(store: EventStore, count: number): Promise<void> {
 }
 
 describeEachLog('a group that shares the streams', open => {
+  it('leaves nothing with a member that could not begin', async () => {
+    const log = await open()
+    const store = new EventStore(log)
+    const join = (maxAttempts: number): Promise<EventConsumer> =>
+      store.consume('in-*', { groupId: 'g', maxAttempts }, () => undefined)
+    await expect(join(0)).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+    const consumer = await join(3)
+    await vi.waitFor(() => expect(consumer.slots).toEqual([0, 1, 2, 3, 4, 5, 6, 7]), 20_000)
+    await consumer.close()
+  })
+
   it('handles each event once, the events of a stream in order, while members come and go', async () => {
     const log = await open()
     const store = new EventStore(log)

@@ -79,6 +79,8 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
     const failure = consumer.#failure
     if (failure !== undefined) {
       await consumer.close().catch(() => undefined)
+      // It has closed itself before it was a member.
+      await consumer.#member.leave()
       throw failure.error
     }
     const abort = (): void => void consumer.close().catch(error => consumer.#reject(error))
