@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { parseDuration } from '@aegis/log'
 import type { TopicDefaults } from '@aegis/log/driver'
@@ -17,7 +18,7 @@ import type { ClusterLog } from './cluster-log.ts'
 import { Domain } from './domain.ts'
 import { featuresOf } from './features.ts'
 import { JetStreamLog } from './jetstream-log.ts'
-import { Patience } from './patience.ts'
+import { isPassing, Patience } from './patience.ts'
 import { statusOf } from './status.ts'
 import { openStream } from './stream.ts'
 import { Subjects } from './subjects.ts'
@@ -61,6 +62,10 @@ const known = [
   'topicDefaults',
 ]
 
+/** Milliseconds that several servers, of which none can be reached, are tried again. */
+const longestStart = 10_000
+const betweenAttempts = 250
+
 /** Shorter than the servers know the id of what was written, so that what is repeated is stored once. */
 const longestRequest = 100_000
 
@@ -70,6 +75,7 @@ const invalid = (message: string, cause?: unknown): AegisError => new AegisError
  * Connects to a NATS cluster with JetStream, and makes the stream of the domain if it is not there.
  *
  * A lost connection comes back by itself; what was asked for meanwhile waits, for `requestTimeout` at most.
+ * Of several servers, one has to answer within ten seconds.
  * @throws AegisError `CONNECT_INVALID`, `CONNECT_FAILED`, `AUTHENTICATION_FAILED`
  */
 export async function connectLog(options: ConnectLogOptions): Promise<ClusterLog> {
@@ -143,7 +149,7 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
     ...(await authenticatorOf(options)),
   }
   try {
-    const connection = await connect(settings)
+    const connection = await firstConnection(settings, servers.length > 1 ? Math.min(timeout, longestStart) : 0)
     keepAll(connection, servers)
     return connection
   } catch (error) {
@@ -161,6 +167,19 @@ async function open(servers: readonly string[], options: ConnectLogOptions, time
     throw new AegisError('CONNECT_FAILED', `no server at ${servers.join(', ')} could be reached: ${reason}${advice}`, {
       cause: error,
     })
+  }
+}
+
+/** The client tries each server once. Of several that come and go one may answer a moment later, so it tries again for a while. */
+async function firstConnection(settings: NodeConnectionOptions, patience: number): Promise<NatsConnection> {
+  const deadline = performance.now() + patience
+  for (;;) {
+    try {
+      return await connect(settings)
+    } catch (error) {
+      if (!isPassing(error) || performance.now() >= deadline) throw error
+    }
+    await setTimeout(betweenAttempts)
   }
 }
 

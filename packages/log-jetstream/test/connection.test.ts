@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { NatsServer, NetworkProxy } from '@aegis/nats-server'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeEachServer, describeWithServer } from '../../../tooling/test/with-nats-server.ts'
@@ -28,6 +30,27 @@ async function seen(log: ClusterLog, topic: string): Promise<string[]> {
 }
 
 describeWithServer('a connection', () => {
+  it('is made to one of several servers that answers a moment later', async () => {
+    const server = await NatsServer.start()
+    let connections = 0
+    const door = createServer(client => {
+      connections++
+      client.on('error', () => undefined)
+      if (connections === 1) return client.destroy()
+      const through = createConnection(server.port, '127.0.0.1')
+      through.on('error', () => client.destroy())
+      client.pipe(through).pipe(client)
+    }).listen(0, '127.0.0.1')
+    await once(door, 'listening')
+    const { port } = door.address() as AddressInfo
+    const log = await connectLog({ url: `nats://127.0.0.1:1,nats://127.0.0.1:${port}` })
+    await log.createTopic('t')
+    expect(connections).toBe(2)
+    await log.close()
+    door.close()
+    await server.stop()
+  })
+
   it('that is cut again and again loses and doubles nothing of what is appended and followed', async () => {
     const { proxy, log } = await behindProxy()
     await log.createTopic('t')
