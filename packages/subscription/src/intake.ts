@@ -33,8 +33,11 @@ export class Intake implements Feed, Source, PageTaker {
   #receiving: Promise<void> = Promise.resolve()
   /** Partitions are being given away, and what is acknowledged of them is committed. */
   #revoking: Promise<void> = Promise.resolve()
-  /** What was acknowledged of a partition could not be committed any more before it was given away: told once. */
-  #lost: { readonly error: unknown } | undefined
+  /** How often what was acknowledged of a partition could not be committed any more before it was given away, and why at last. */
+  #losses = 0
+  #loss: unknown
+  /** Of how many losses they know who commit here: members of a shared group are several. */
+  readonly #told = new WeakMap<object, number>()
   /** Everything that was ready is handed over, and more is asked for, or nothing will be any more. */
   #emptied: () => void = () => undefined
 
@@ -185,11 +188,16 @@ export class Intake implements Feed, Source, PageTaker {
     this.touched(partition)
   }
 
-  async commit(): Promise<void> {
+  async commit(by: object = this): Promise<void> {
     await Promise.all([this.#revoking, this.#committer?.confirm(this.#partitions.values())])
-    const lost = this.#lost
-    this.#lost = undefined
-    if (lost !== undefined) throw lost.error
+    const told = this.#told.get(by) ?? 0
+    this.begin(by)
+    if (told < this.#losses) throw this.#loss
+  }
+
+  /** From now on it is somebody's to be told by `commit` of what is lost. */
+  begin(by: object): void {
+    this.#told.set(by, this.#losses)
   }
 
   /** As `commit`, of what is still ours. */
@@ -347,7 +355,8 @@ export class Intake implements Feed, Source, PageTaker {
       await this.#committer?.confirm(partitions)
     } catch (error) {
       if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
-      this.#lost ??= { error }
+      this.#losses++
+      this.#loss = error
     } finally {
       for (const partition of partitions) partition.released = true
       this.#taker.wake()

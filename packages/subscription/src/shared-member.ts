@@ -41,7 +41,7 @@ export class SharedMember implements Feed {
   }
 
   commit(): Promise<void> {
-    return this.#group.intake.commit()
+    return this.#group.intake.commit(this)
   }
 
   stop(): void {

@@ -230,6 +230,31 @@ describe('a group', () => {
     await other.close()
   })
 
+  it('of those who share their partitions each hears from commit() what came too late', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    const options = { groupId: 'g', from: 'earliest', mode: 'shared' } as const
+    const members = [await subscribe(log, options), await subscribe(log, options)]
+    const loops = members.map(member => member[Symbol.asyncIterator]())
+    for (const [partition, loop] of loops.entries()) {
+      await log.append('t', { value: 'a', partition })
+      ;(await loop.next()).value?.ack()
+    }
+    const transaction = log.transaction.bind(log)
+    log.transaction = () => Promise.reject(new AegisError('GENERATION_FENCED', 'it is another’s'))
+    const statuses = members[0]!.status()
+    // Takes one of the partitions, as another process would.
+    const taking = await log.join({ groupId: 'g', topic: 't', onAssignment: () => undefined })
+    for await (const status of statuses) if (status.type === 'revoked') break
+    log.transaction = transaction
+    for (const member of members) {
+      await expect(member.commit()).rejects.toMatchObject({ code: 'GENERATION_FENCED' })
+      await member.commit()
+    }
+    await taking.leave()
+    for (const loop of loops) await loop.return()
+  })
+
   it.each(['a loop', 'a run'])(
     'does not hand a message over again in %s when it cannot be counted, for its partition is another’s',
     async way => {
