@@ -244,7 +244,7 @@ describe('a group', () => {
     log.transaction = () => Promise.reject(new AegisError('GENERATION_FENCED', 'it is another’s'))
     const statuses = members[0]!.status()
     // Takes one of the partitions, as another process would.
-    const taking = await log.join({ groupId: 'g', topic: 't', onAssignment: () => undefined })
+    const taking = await log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
     for await (const status of statuses) if (status.type === 'revoked') break
     log.transaction = transaction
     for (const member of members) {
