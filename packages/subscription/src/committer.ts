@@ -46,7 +46,9 @@ export class Committer {
   /** The same for those who must know. @throws AegisError `GENERATION_FENCED` when it is another's now */
   async confirm(partitions: Iterable<AssignedPartition>): Promise<void> {
     const unconfirmed = [...partitions].filter(partition => partition.unconfirmed)
-    await Promise.all(unconfirmed.map(partition => this.#store(partition)))
+    // All of them come to their end, also beside one that fails: what is given away is released then.
+    const outcomes = await Promise.allSettled(unconfirmed.map(partition => this.#store(partition)))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   async #commit(partitions: readonly AssignedPartition[]): Promise<void> {

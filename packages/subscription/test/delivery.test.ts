@@ -230,6 +230,29 @@ describe('a group', () => {
     await other.close()
   })
 
+  it('keeps what was acknowledged of a partition that is given away beside one that is another’s already', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 4 })
+    for (const partition of [0, 1, 2, 3]) await log.append('t', { value: 'a', partition })
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    for (const _ of [0, 1, 2, 3]) (await loop.next()).value?.ack()
+    const transaction = log.transaction.bind(log)
+    let calls = 0
+    log.transaction = async (...work) => {
+      if (calls++ === 0) throw new AegisError('GENERATION_FENCED', 'it is another’s')
+      await new Promise(resolve => setImmediate(resolve))
+      return transaction(...work)
+    }
+    const taking = await log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
+    await expect.poll(() => taking.partitions.size).toBe(2)
+    const given = await Promise.all([...taking.partitions].map(partition => log.committed('g', 't', partition)))
+    expect(given.filter(position => position?.offset !== 0).length).toBe(1)
+    log.transaction = transaction
+    await taking.leave()
+    await loop.return()
+  })
+
   it('of those who share their partitions each hears from commit() what came too late', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 2 })
