@@ -4,8 +4,10 @@ import { AssignedPartition, type Source } from './assigned-partition.ts'
 import { Committer } from './committer.ts'
 import { Delayed } from './delayed.ts'
 import { Delivery } from './delivery.ts'
+import { DeliveryCounts } from './delivery-counts.ts'
 import type { Feed, SeekTo, Taker, TopicLag } from './feed.ts'
 import { GroupOffsets } from './group-offsets.ts'
+import { LostAcknowledgements } from './lost-acknowledgements.ts'
 import { type Page, PageReader, type PageTaker } from './page-reader.ts'
 import { Progress } from './progress.ts'
 import { ReadyPartitions } from './ready-partitions.ts'
@@ -33,13 +35,8 @@ export class Intake implements Feed, Source, PageTaker {
   #receiving: Promise<void> = Promise.resolve()
   /** Partitions are being given away, and what is acknowledged of them is committed. */
   #revoking: Promise<void> = Promise.resolve()
-  /** How often what was acknowledged of a partition could not be committed any more before it was given away, and why at last. */
-  #losses = 0
-  #loss: unknown
-  /** Of how many losses they know who commit here: members of a shared group are several. */
-  readonly #told = new WeakMap<object, number>()
-  /** Everything that was ready is handed over, and more is asked for, or nothing will be any more. */
-  #emptied: () => void = () => undefined
+  readonly lost = new LostAcknowledgements()
+  readonly #counts: DeliveryCounts | undefined
 
   private constructor(log: Log, topic: string, settings: Settings, taker: Taker, offsets: GroupOffsets) {
     this.#offsets = offsets
@@ -55,6 +52,12 @@ export class Intake implements Feed, Source, PageTaker {
     this.#committer = new Committer(log, topic, groupId, error => {
       // That the topic is gone is told by the reading: of several it may be one.
       if (!AegisError.is(error, 'TOPIC_UNKNOWN')) taker.fail(error)
+    })
+    if (!settings.countDeliveries || settings.shared || !this.#tracked) return
+    this.#counts = new DeliveryCounts(this.#committer, {
+      ready: this.#ready,
+      has: partition => this.#has(partition),
+      give: deliveries => this.#give(deliveries),
     })
   }
 
@@ -89,12 +92,17 @@ export class Intake implements Feed, Source, PageTaker {
     return this.#committer !== undefined
   }
 
+  /** Whether there is something to acknowledge: in a group, unless positions are committed ahead. */
+  get #tracked(): boolean {
+    return this.grouped && this.#settings.delivery !== 'at-most-once'
+  }
+
   demand(): void {
     this.#demanded = true
     this.#reader.goOn()
     if (this.#ready.size > 0 || this.#closed) return
     this.#progress.idle(this.#partitions)
-    this.#emptied()
+    this.#counts?.emptied()
   }
 
   take(only?: AssignedPartition): Delivery | undefined {
@@ -123,11 +131,7 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   count(delivery: Delivery): Promise<boolean> | undefined {
-    const { partition, retry } = delivery
-    // It was counted with its page, or when it was taken out of the retry queue.
-    if (!this.#countsAhead(partition) || retry !== undefined || partition.counted.has(delivery)) return undefined
-    partition.count([delivery])
-    return this.#counted(partition)
+    return this.#counts?.count(delivery)
   }
 
   touched(partition: AssignedPartition): void {
@@ -190,14 +194,7 @@ export class Intake implements Feed, Source, PageTaker {
 
   async commit(by: object = this): Promise<void> {
     await Promise.all([this.#revoking, this.#committer?.confirm(this.#partitions.values())])
-    const told = this.#told.get(by) ?? 0
-    this.begin(by)
-    if (told < this.#losses) throw this.#loss
-  }
-
-  /** From now on it is somebody's to be told by `commit` of what is lost. */
-  begin(by: object): void {
-    this.#told.set(by, this.#losses)
+    this.lost.tell(by)
   }
 
   /** As `commit`, of what is still ours. */
@@ -210,7 +207,7 @@ export class Intake implements Feed, Source, PageTaker {
     this.#closed = true
     this.#delayed.clear()
     this.#reader.close()
-    this.#emptied()
+    this.#counts?.emptied()
   }
 
   async leave(): Promise<void> {
@@ -287,8 +284,8 @@ export class Intake implements Feed, Source, PageTaker {
       this.#demanded = false
       if (!(await this.#offsets.commit(partition.partition, nextOffset)) || partition.released) return
     }
-    if (this.#countsAhead(partition)) await this.#giveCounted(partition, deliveries)
-    else this.#give(deliveries)
+    if (this.#counts === undefined) this.#give(deliveries)
+    else await this.#counts.give(partition, deliveries)
     if (!this.hasRoom()) this.#progress.behind()
     if (!partition.tracked || partition.released || !window.full(maxPollRecords)) return
     partition.full = true
@@ -305,47 +302,12 @@ export class Intake implements Feed, Source, PageTaker {
     this.#taker.wake()
   }
 
-  /**
-   * Counts deliveries, durably, before they happen: a message that ends its process is not delivered for ever. One that
-   * was delivered to somebody who is gone is given alone, so that what comes after it is not counted for it.
-   */
-  async #giveCounted(partition: AssignedPartition, deliveries: readonly Delivery[]): Promise<void> {
-    for (let at = 0; at < deliveries.length; ) {
-      const alone = deliveries[at]!.suspect
-      let end = at + 1
-      while (!alone && end < deliveries.length && !deliveries[end]!.suspect) end++
-      if (alone && this.#ready.size > 0) {
-        await new Promise<void>(resolve => {
-          this.#emptied = resolve
-        })
-      }
-      const some = deliveries.slice(at, end)
-      // Taken away, or closed, meanwhile.
-      if (!this.#has(partition)) return
-      partition.count(some)
-      if (!(await this.#counted(partition))) return
-      this.#give(some)
-      at = end
-    }
-  }
-
-  /** Whether the deliveries of a partition are counted: `false` when it is another's, whether we have been told or not. */
-  async #counted(partition: AssignedPartition): Promise<boolean> {
-    try {
-      await this.#committer?.confirm([partition])
-      return this.#has(partition)
-    } catch (error) {
-      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
-      return false
-    }
-  }
-
   async #revoke(revoked: readonly number[]): Promise<void> {
     const partitions = revoked.flatMap(partition => this.#partitions.get(partition) ?? [])
     if (partitions.length === 0) return
     const undelivered = this.#returnUndelivered(partitions)
     this.#drop(partitions)
-    this.#emptied()
+    this.#counts?.emptied()
     this.#follow()
     this.#taker.report({ type: 'revoked', topic: this.topic, partitions: partitions.map(({ partition }) => partition) })
     try {
@@ -355,8 +317,7 @@ export class Intake implements Feed, Source, PageTaker {
       await this.#committer?.confirm(partitions)
     } catch (error) {
       if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
-      this.#losses++
-      this.#loss = error
+      this.lost.note(error)
     } finally {
       for (const partition of partitions) partition.released = true
       this.#taker.wake()
@@ -371,7 +332,7 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   #add(number: number, position: CommittedPosition): AssignedPartition {
-    const tracked = this.grouped && this.#settings.delivery !== 'at-most-once'
+    const tracked = this.#tracked
     const partition = new AssignedPartition(this, number, position, tracked)
     const { groupId } = this.#settings
     if (tracked && groupId !== undefined) {
@@ -383,10 +344,6 @@ export class Intake implements Feed, Source, PageTaker {
     this.#partitions.set(number, partition)
     this.#ready.add(partition)
     return partition
-  }
-
-  #countsAhead({ tracked }: AssignedPartition): boolean {
-    return this.#settings.countDeliveries && !this.#settings.shared && tracked
   }
 
   #has(partition: AssignedPartition): boolean {

@@ -71,7 +71,7 @@ export class SharedGroup implements Taker, Lessor {
     try {
       this.#opening ??= Intake.open(this.#log, topic, this.#settings, this)
       this.#intake = await this.#opening
-      this.#intake.begin(member)
+      this.#intake.lost.begin(member)
     } catch (error) {
       this.#members.delete(member)
       this.#forget()
