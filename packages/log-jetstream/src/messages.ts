@@ -1,6 +1,6 @@
-import { JetStreamError, type MsgRequest, type StoredMsg } from '@nats-io/jetstream'
+import type { MsgRequest, StoredMsg } from '@nats-io/jetstream'
 import type { Domain } from './domain.ts'
-import { isPassing } from './patience.ts'
+import { isPassing, readStatusOf } from './patience.ts'
 import { messageId, type StoredMessage } from './stored-message.ts'
 
 const pageMessages = 256
@@ -94,7 +94,7 @@ const directPage = (domain: Domain, subject: string, from: number): Promise<Page
   })
 
 /** A direct read of nothing ends with a status, not with nothing. */
-const isNotFound = (error: unknown): boolean => error instanceof JetStreamError && 'code' in error && error.code === 404
+const isNotFound = (error: unknown): boolean => readStatusOf(error) === 404
 
 class Stalled extends Error {
   override readonly name = 'ConnectionError'

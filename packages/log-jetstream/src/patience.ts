@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { AegisError } from '@aegis/storage'
-import { JetStreamApiError } from '@nats-io/jetstream'
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream'
 import {
   AuthorizationError,
   ClosedConnectionError,
@@ -17,12 +17,18 @@ const passing = new Set([503, 10008, 10009, 10076, 10103, 10118])
 /** There are too few servers for the stream's copies; or some of them have only just started, which the message says. */
 const noPeers = 10005
 
+/** The status that a direct read has ended with, instead of what it asks for; the client exports no type for it. */
+export const readStatusOf = (error: unknown): unknown =>
+  error instanceof JetStreamError && 'code' in error ? error.code : undefined
+
 /** Whether the same request may get an answer a moment later. */
 export function isPassing(error: unknown): boolean {
   if (AegisError.is(error) || isClosed(error)) return false
   if (error instanceof JetStreamApiError) {
     return error.status === 503 || passing.has(error.code) || (error.code === noPeers && /offline/.test(error.message))
   }
+  // No server has the stream's messages at the moment.
+  if (readStatusOf(error) === 503) return true
   if (error instanceof TimeoutError || error instanceof NoRespondersError || isConnectionLoss(error)) return true
   // The client wraps what a request has ended with.
   return error instanceof Error && error.cause !== undefined && isPassing(error.cause)
