@@ -1,5 +1,5 @@
 import { keyText, type LogRecord, type Untyped } from '@aegis/log'
-import { type Delivered, delivered, type NackOptions } from '@aegis/subscription'
+import { type Delivered, DeliveredItem, type NackOptions } from '@aegis/subscription'
 import type { PublishResult } from './outgoing-message.ts'
 import { headerOf, isReserved, reserved } from './reserved-headers.ts'
 
@@ -42,8 +42,8 @@ function decodeHeaders({ headers }: LogRecord): Readonly<Record<string, string>>
   return decoded
 }
 
-/** A record that was delivered, as a message. A class, for an object spread together costs as much as decoding it. */
-export class DeliveredMessage<T> implements Message<T> {
+/** A record that was delivered, as a message. */
+export class DeliveredMessage<T> extends DeliveredItem implements Message<T> {
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -52,11 +52,10 @@ export class DeliveredMessage<T> implements Message<T> {
   readonly headers: Readonly<Record<string, string>>
   readonly payload: T
   readonly record: LogRecord
-  readonly attempts: number
-  readonly #delivered: Delivered
 
   /** `decode` says what the payload means. @throws AegisError what `decode` throws */
   constructor(record: LogRecord, delivered: Delivered, decode: (record: LogRecord) => T) {
+    super(delivered)
     this.topic = record.topic
     this.partition = record.partition
     this.offset = record.offset
@@ -65,28 +64,9 @@ export class DeliveredMessage<T> implements Message<T> {
     this.headers = decodeHeaders(record)
     this.payload = decode(record)
     this.record = record
-    this.attempts = delivered.attempts
-    this.#delivered = delivered
   }
 
   get messageId(): string | undefined {
     return headerOf(this.record, reserved.messageId)
-  }
-
-  /** For `acknowledge(tx, message)`. */
-  get [delivered](): Delivered {
-    return this.#delivered
-  }
-
-  ack(): void {
-    this.#delivered.ack()
-  }
-
-  nack(options?: NackOptions): void {
-    this.#delivered.nack(options)
-  }
-
-  extend(duration?: number | string): Promise<void> {
-    return this.#delivered.extend(duration)
   }
 }

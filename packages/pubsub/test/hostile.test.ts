@@ -214,7 +214,8 @@ describe('closing', () => {
           expect(['LOG_CLOSED', 'PUBSUB_CLOSED', 'SUBSCRIPTION_CLOSED', 'STORAGE_CLOSED']).toContain(result.reason.code)
         }
       }
-      await new Promise(resolve => setTimeout(resolve, 20))
+      // They are told of at the end of a turn.
+      for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
       expect(unhandled.mock.calls).toEqual([])
     } finally {
       process.off('unhandledRejection', unhandled)
@@ -232,7 +233,8 @@ describe('closing', () => {
         void g.pubsub.within(tx).publish('t', { payload: 1, messageId: 'b', delay: 5 })
       })
       await expect(forgotten).rejects.toMatchObject({ code: 'TRANSACTION_STATE' })
-      await new Promise(resolve => setTimeout(resolve, 20))
+      // They are told of at the end of a turn.
+      for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
       expect(unhandled.mock.calls).toEqual([])
     } finally {
       process.off('unhandledRejection', unhandled)

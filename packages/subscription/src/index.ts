@@ -1,4 +1,5 @@
 export { acknowledge } from './acknowledge.ts'
+export { DeliveredItem } from './delivered-item.ts'
 export { type Decode, type Delivered, delivered, type NackOptions } from './delivery.ts'
 export type { SubscriptionErrorCode } from './errors.ts'
 export type { SeekTo, TopicLag } from './feed.ts'
