@@ -37,7 +37,7 @@ it('the page shows the replay as it goes, on a laptop and on a phone, and asks n
     await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(before)
     await expect.poll(() => number(page, 'windows'), { timeout: 30_000 }).toBeGreaterThan(0)
     await expect.poll(() => page.locator('#alerts li').count(), { timeout: 30_000 }).toBeGreaterThan(0)
-    expect(await page.locator('#clock').textContent()).not.toBe(clock)
+    await expect.poll(() => page.locator('#clock').textContent(), { timeout: 30_000 }).not.toBe(clock)
     expect(await page.locator('#groups').textContent()).toMatch(/operations[\s\S]*hourly-delays/)
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
     for (const chart of ['map', 'hours']) {
