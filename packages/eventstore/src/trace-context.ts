@@ -1,37 +1,26 @@
-import { createRequire } from 'node:module'
 import type { Instrumentation } from '@aegis/subscription'
-import type { Context, Span } from '@opentelemetry/api'
+import { loadTelemetryApi, type Operation, Spans, type TelemetryApi } from '@aegis/subscription/telemetry'
+import type { Context } from '@opentelemetry/api'
 import type { Metadata, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
-
-type Api = typeof import('@opentelemetry/api')
-
-// Where version 1 of the OpenTelemetry API keeps the SDK that was registered: without one there is nothing to load.
-const registration = Symbol.for('opentelemetry.js.api.1')
 
 /**
  * Takes the context of a trace from who appends to who handles, in the metadata of events. It is there when an OpenTelemetry SDK was
  * registered before the store was made; else nothing is loaded.
  */
 export class TraceContext {
-  readonly #api: Api
+  readonly #api: TelemetryApi
+  readonly #spans: Spans
 
-  private constructor(api: Api) {
+  private constructor(api: TelemetryApi) {
     this.#api = api
+    this.#spans = new Spans(api, '@aegis/eventstore')
   }
 
   /** `undefined` without an SDK. */
   static load(): TraceContext | undefined {
-    if (Reflect.get(globalThis, registration) === undefined) return undefined
-    try {
-      const api: Api = createRequire(import.meta.url)('@opentelemetry/api')
-      return new TraceContext(api)
-    } catch (error) {
-      process.emitWarning(`an OpenTelemetry SDK is there and cannot be used: ${String(error)}`, {
-        code: 'AEGIS_TELEMETRY',
-      })
-      return undefined
-    }
+    const api = loadTelemetryApi()
+    return api === undefined ? undefined : new TraceContext(api)
   }
 
   /** The context in which it is called, as metadata. */
@@ -47,32 +36,9 @@ export class TraceContext {
     return this.#api.context.with(this.#of(metadata), work)
   }
 
-  /** A consumer's span around the handler of `run`, a child of who has appended the event. */
+  /** A consumer's span for each event, a child of who has appended it. */
   processing(groupId: string | undefined): Instrumentation<StoredEvent> {
-    return {
-      handling: (event, handle) => {
-        const { trace, context } = this.#api
-        const parent = this.#of(event.metadata)
-        const span = this.#begin(event, groupId, parent)
-        try {
-          const result = context.with(trace.setSpan(parent, span), handle)
-          if (result instanceof Promise)
-            result.then(
-              () => span.end(),
-              error => this.#failed(span, error),
-            )
-          else span.end()
-          return result
-        } catch (error) {
-          this.#failed(span, error)
-          throw error
-        }
-      },
-      handedOver: event => {
-        const span = this.#begin(event, groupId, this.#of(event.metadata))
-        return refused => (refused === undefined ? span.end() : this.#failed(span, refused))
-      },
-    }
+    return this.#spans.ofItems(event => this.#processOf(event, groupId))
   }
 
   #of(metadata: Metadata): Context {
@@ -80,28 +46,22 @@ export class TraceContext {
     return propagation.extract(context.active(), metadata)
   }
 
-  #begin({ id, type, streamId, version }: StoredEvent, groupId: string | undefined, parent: Context): Span {
-    const { trace, SpanKind } = this.#api
-    const attributes = {
-      'messaging.system': 'aegis',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': eventsTopic,
-      'messaging.message.id': id,
-      ...(groupId !== undefined && { 'messaging.consumer.group.name': groupId }),
-      'aegis.event.type': type,
-      'aegis.event.stream': streamId,
-      'aegis.event.version': version,
+  #processOf({ id, type, streamId, version, metadata }: StoredEvent, groupId: string | undefined): Operation {
+    return {
+      name: `process ${type}`,
+      kind: this.#api.SpanKind.CONSUMER,
+      attributes: {
+        'messaging.system': 'aegis',
+        'messaging.operation.name': 'process',
+        'messaging.operation.type': 'process',
+        'messaging.destination.name': eventsTopic,
+        'messaging.message.id': id,
+        ...(groupId !== undefined && { 'messaging.consumer.group.name': groupId }),
+        'aegis.event.type': type,
+        'aegis.event.stream': streamId,
+        'aegis.event.version': version,
+      },
+      parent: this.#of(metadata),
     }
-    return trace
-      .getTracer('@aegis/eventstore')
-      .startSpan(`process ${type}`, { kind: SpanKind.CONSUMER, attributes }, parent)
-  }
-
-  #failed(span: Span, error: unknown): void {
-    const type = error instanceof Error ? error.name : '_OTHER'
-    span.setAttributes({ 'error.type': type })
-    span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: String(error) })
-    span.end()
   }
 }

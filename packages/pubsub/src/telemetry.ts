@@ -1,12 +1,9 @@
-import { createRequire } from 'node:module'
 import type { Header } from '@aegis/log'
 import type { Decode, Instrumentation, Subscription } from '@aegis/subscription'
+import { loadTelemetryApi, type Operation, Spans, type TelemetryApi } from '@aegis/subscription/telemetry'
 import type { Attributes, Counter, Histogram, ObservableResult } from '@opentelemetry/api'
 import type { Message } from './message.ts'
-import { type Api, type Operation, Spans } from './spans.ts'
 
-// Where version 1 of the OpenTelemetry API keeps the SDK that was registered: without one there is nothing to load.
-const registration = Symbol.for('opentelemetry.js.api.1')
 const scope = '@aegis/pubsub'
 
 /**
@@ -14,7 +11,7 @@ const scope = '@aegis/pubsub'
  * the `PubSub` was made; else nothing is loaded, and publishing and consuming ask for one property.
  */
 export class Telemetry {
-  readonly #api: Api
+  readonly #api: TelemetryApi
   readonly #spans: Spans
   readonly #sent: Counter
   readonly #consumed: Counter
@@ -23,7 +20,7 @@ export class Telemetry {
   readonly #publishDuration: Histogram
   readonly #processDuration: Histogram
 
-  private constructor(api: Api) {
+  private constructor(api: TelemetryApi) {
     this.#api = api
     this.#spans = new Spans(api, scope)
     const meter = api.metrics.getMeter(scope)
@@ -38,22 +35,15 @@ export class Telemetry {
 
   /** `undefined` without an SDK. */
   static load(): Telemetry | undefined {
-    if (Reflect.get(globalThis, registration) === undefined) return undefined
-    try {
-      const api: Api = createRequire(import.meta.url)('@opentelemetry/api')
-      return new Telemetry(api)
-    } catch (error) {
-      process.emitWarning(`an OpenTelemetry SDK is there and cannot be used: ${String(error)}`, {
-        code: 'AEGIS_TELEMETRY',
-      })
-      return undefined
-    }
+    const api = loadTelemetryApi()
+    return api === undefined ? undefined : new Telemetry(api)
   }
 
   /** A producer's span around `publish`, until what it publishes is durable. */
   publishing<T>(topic: string, count: number, publish: () => Promise<T>): Promise<T> {
     const attributes = attributesOf('publish', 'send', topic)
     const operation: Operation = {
+      name: `publish ${topic}`,
       kind: this.#api.SpanKind.PRODUCER,
       attributes,
       more: count === 1 ? {} : { 'messaging.batch.message_count': count },
@@ -94,16 +84,14 @@ export class Telemetry {
    * parent is whoever has published the message, and it is linked to that as the conventions want it of all who process.
    */
   processing<T>(groupId: string | undefined): Instrumentation<Message<T>> {
-    return {
-      handling: (message, handle) => this.#spans.around(this.#processOf(message, groupId), handle),
-      handedOver: message => this.#spans.begin(this.#processOf(message, groupId)).end,
-    }
+    return this.#spans.ofItems(message => this.#processOf(message, groupId))
   }
 
   #processOf({ topic, partition, offset, messageId, headers }: Message<unknown>, groupId?: string): Operation {
     const { propagation, context, trace, ROOT_CONTEXT, SpanKind } = this.#api
     const publisher = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers))
     return {
+      name: `process ${topic}`,
       kind: SpanKind.CONSUMER,
       attributes: attributesOf('process', 'process', topic, groupId),
       more: {
