@@ -16,11 +16,16 @@ const stored = ({ subject, seq, time, data, header }: StoredMsg): StoredMessage 
   id: messageId(header),
 })
 
-/** The newest message on a subject, or on any that fits a wildcard, as the stream's leader has it. */
-export async function lastMessage(domain: Domain, subject: string): Promise<StoredMessage | undefined> {
-  const found = await domain.patience.request(`reading the last message on ${subject}`, () =>
-    domain.manager.streams.getMessage(domain.stream, { last_by_subj: subject }),
-  )
+/**
+ * The newest message on a subject, or on any that fits a wildcard, as the stream's leader has it. `atLeast`: a sequence that is
+ * known to be there, so that a server which has not noticed yet that it leads no more is asked again, and not believed.
+ */
+export async function lastMessage(domain: Domain, subject: string, atLeast = 0): Promise<StoredMessage | undefined> {
+  const found = await domain.patience.request(`reading the last message on ${subject}`, async () => {
+    const newest = await domain.manager.streams.getMessage(domain.stream, { last_by_subj: subject })
+    if ((newest?.seq ?? 0) < atLeast) throw new Outdated()
+    return newest
+  })
   return found === null ? undefined : stored(found)
 }
 
@@ -95,6 +100,10 @@ const directPage = (domain: Domain, subject: string, from: number): Promise<Page
 
 /** A direct read of nothing ends with a status, not with nothing. */
 const isNotFound = (error: unknown): boolean => readStatusOf(error) === 404
+
+class Outdated extends Error {
+  override readonly name = 'ConnectionError'
+}
 
 class Stalled extends Error {
   override readonly name = 'ConnectionError'

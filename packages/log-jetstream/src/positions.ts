@@ -79,7 +79,9 @@ export class Positions {
   }
 
   async committed(topic: Topic, groupId: string, partition: number): Promise<CommittedPosition | undefined> {
-    const message = await lastMessage(this.#domain, this.subject(topic, groupId, partition))
+    const subject = this.subject(topic, groupId, partition)
+    // What a member goes on from must be what it goes on top of: an older position would be written over the newer one.
+    const message = await lastMessage(this.#domain, subject, this.#held.get(subject)?.sequence)
     if (message === undefined) return undefined
     const { offset, metadata = '', incarnation } = parse(message)
     if (offset === undefined) return undefined
@@ -223,7 +225,8 @@ export class Positions {
     const held = this.#held.get(subject)
     if (held === undefined) return
     const message = await lastMessage(this.#domain, subject)
-    if ((message?.sequence ?? 0) === held.sequence) return
+    // One from before is what a server knows that leads no more: it says nothing.
+    if (message !== undefined && message.sequence <= held.sequence) return
     held.lost()
     throw fenced(position)
   }

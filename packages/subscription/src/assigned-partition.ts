@@ -9,6 +9,8 @@ export interface Source {
   readonly topic: string
   /** Whether it is read for a group, so that there is something to acknowledge. */
   readonly grouped: boolean
+  /** Whether its partitions are known to be still ours; else those who wait are woken when that is known. */
+  readonly confirmed: boolean
   /** Delivers once more, after a while in milliseconds. */
   redeliver(delivery: Delivery, delay: number): void
   /**

@@ -38,9 +38,9 @@ export class Feeds implements Taker {
     if (!paused) this.wake()
   }
 
-  /** Whether a delivery that was taken is not to be handed over now. */
+  /** Whether a delivery that was taken is not to be handed over now; who waits is woken when it may be. */
   isPaused({ partition }: Delivery): boolean {
-    return this.#paused || (partition.paused && !partition.released)
+    return this.#paused || (!partition.released && (partition.paused || !partition.source.confirmed))
   }
 
   /** The next delivery, waiting for it; `undefined` once closed. @throws what `fail` was given */

@@ -33,12 +33,10 @@ export class GroupOffsets {
     try {
       await this.#log.commitPosition({ groupId, topic: this.#topic, partition, ...position })
     } catch (error) {
-      // Another process has fixed the start just now: the group goes on from there.
-      const theirs = AegisError.is(error, 'GENERATION_FENCED')
-        ? await this.#log.committed(groupId, this.#topic, partition)
-        : undefined
-      if (theirs === undefined) throw error
-      return theirs
+      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
+      // Another process has fixed the start just now: the group goes on from there. Or it has taken the partition and not done so
+      // yet: then it is about to be taken away here, and nothing of it can be committed.
+      return (await this.#log.committed(groupId, this.#topic, partition)) ?? position
     }
     return position
   }

@@ -31,6 +31,8 @@ export class Intake implements Feed, Source, PageTaker {
   readonly #reader: PageReader
   #member: GroupMember | undefined
   #closed = false
+  /** It waits to hear which partitions are still its own. */
+  #confirming = false
   /** The pages are taken in one after the other. */
   #receiving: Promise<void> = Promise.resolve()
   /** Partitions are being given away, and what is acknowledged of them is committed. */
@@ -92,6 +94,19 @@ export class Intake implements Feed, Source, PageTaker {
     return this.#committer !== undefined
   }
 
+  get confirmed(): boolean {
+    const confirmed = this.#member?.confirmed()
+    if (confirmed === undefined) return true
+    if (!this.#confirming) {
+      this.#confirming = true
+      void confirmed.then(() => {
+        this.#confirming = false
+        this.#taker.wake()
+      })
+    }
+    return false
+  }
+
   /** Whether there is something to acknowledge: in a group, unless positions are committed ahead. */
   get #tracked(): boolean {
     return this.grouped && this.#settings.delivery !== 'at-most-once'
@@ -106,7 +121,7 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   take(only?: AssignedPartition): Delivery | undefined {
-    if (this.#ready.size === 0) return undefined
+    if (this.#ready.size === 0 || !this.confirmed) return undefined
     // Of several topics it may be another's.
     if (only !== undefined && only.source !== this) return undefined
     const delivery = only === undefined ? this.#ready.take() : this.#ready.takeOf(only)
@@ -244,8 +259,13 @@ export class Intake implements Feed, Source, PageTaker {
   }
 
   receive(page: Page): Promise<void> {
-    // A partition that was added to the topic, of which nobody can have read anything.
-    const partition = this.#partitions.get(page.partition) ?? this.#add(page.partition, { offset: 0, metadata: '' })
+    let partition = this.#partitions.get(page.partition)
+    if (partition === undefined) {
+      // A group's has just been taken away, or moved to another place.
+      if (this.grouped) return Promise.resolve()
+      // It was added to the topic, and nobody can have read anything of it.
+      partition = this.#add(page.partition, { offset: 0, metadata: '' })
+    }
     partition.next = page.nextOffset
     // One after the other, also when another reader has taken the place of the one that has read it.
     const received = this.#receiving.then(() => this.#receive(partition, page))
@@ -316,8 +336,8 @@ export class Intake implements Feed, Source, PageTaker {
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
       await this.#committer?.confirm(partitions)
     } catch (error) {
-      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
       this.lost.note(error)
+      if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
     } finally {
       for (const partition of partitions) partition.released = true
       this.#taker.wake()

@@ -78,6 +78,27 @@ describe('seeking', () => {
     expect((await log.committed('g', 't', 0))?.offset).toBe(4)
   })
 
+  it('hands over nothing from the place before, also when it arrives meanwhile', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a')
+    const subscription = await subscribe(log, earliest)
+    const loop = subscription[Symbol.asyncIterator]()
+    expect((await loop.next()).value?.text).toBe('a')
+    const second = loop.next()
+    await turns()
+    const commitPosition = log.commitPosition.bind(log)
+    log.commitPosition = async position => {
+      await publish(log, 'b')
+      await turns()
+      await commitPosition(position)
+    }
+    await subscription.seek('earliest')
+    const third = loop.next()
+    expect([(await second).value?.text, (await third).value?.text]).toEqual(['a', 'b'])
+    await loop.return()
+  })
+
   it('is refused where it makes no sense', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')

@@ -143,6 +143,19 @@ describe('a group', () => {
     expect(await take(subscription, 2, item => item.ack())).toEqual(['b', 'c'])
   })
 
+  it('starts also when another process has just taken its partition, and has not fixed the start yet', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await publish(log, 'a', 'b')
+    const commitPosition = log.commitPosition.bind(log)
+    log.commitPosition = async () => {
+      log.commitPosition = commitPosition
+      throw new AegisError('GENERATION_FENCED', 'another was quicker')
+    }
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    expect(await take(subscription, 2, item => item.ack())).toEqual(['a', 'b'])
+  })
+
   it('reads partitions that are added later from their beginning', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')

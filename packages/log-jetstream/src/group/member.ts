@@ -48,6 +48,10 @@ export class Member implements GroupMember {
   /** When the next of the others is overdue, unless it is heard of. */
   #overdue: NodeJS.Timeout | undefined
   #lastTick = 0
+  /** When it has shown itself last; and when it did so and was found among the members afterwards. By this process's clock. */
+  #shown = 0
+  #confirmed = Number.NEGATIVE_INFINITY
+  #confirming: { readonly promise: Promise<void>; resolve(): void } | undefined
   /** Whether it can hear nobody any more: then silence says nothing. */
   #deaf = false
   /** Partitions in which it was refused to commit: they are another's, or to be taken again. */
@@ -75,7 +79,7 @@ export class Member implements GroupMember {
     const settled = new Promise<void>((resolve, reject) => {
       this.#settled = { resolve, reject }
     })
-    await store.alive(this.#topic, this.groupId, this.memberId)
+    await this.#show()
     this.#lastTick = performance.now()
     this.#timer = setInterval(() => void this.#tick(), Math.max(50, this.#entry.sessionTimeout / 4))
     this.#timer.unref()
@@ -126,6 +130,7 @@ export class Member implements GroupMember {
     clearInterval(this.#timer)
     clearTimeout(this.#overdue)
     this.#unwatch()
+    this.#confirming?.resolve()
     this.#settled?.resolve()
     this.#settled = undefined
   }
@@ -163,9 +168,36 @@ export class Member implements GroupMember {
     // Out of reach: the others strike this member out, and it finds out when it is back.
     if (this.#signing) return
     this.#signing = true
-    await this.#host.store.alive(this.#topic, this.groupId, this.memberId).catch(() => undefined)
+    await this.#show().catch(() => undefined)
     this.#signing = false
     this.#soon()
+  }
+
+  async #show(): Promise<void> {
+    const now = performance.now()
+    await this.#host.store.alive(this.#topic, this.groupId, this.memberId)
+    // The others count from when they heard it: later.
+    this.#shown = now
+  }
+
+  confirmed(): Promise<void> | undefined {
+    if (this.#left !== undefined || performance.now() - this.#confirmed <= this.#entry.sessionTimeout) return undefined
+    if (this.#confirming === undefined) {
+      let resolve = (): void => undefined
+      const promise = new Promise<void>(confirm => {
+        resolve = confirm
+      })
+      this.#confirming = { promise, resolve }
+    }
+    return this.#confirming.promise
+  }
+
+  /** It was a member after it had shown itself at that time. */
+  #confirm(shown: number): void {
+    this.#confirmed = shown
+    if (this.confirmed() !== undefined) return
+    this.#confirming?.resolve()
+    this.#confirming = undefined
   }
 
   /** When this process has slept itself, it has not heard what it was sent meanwhile: nobody else is to blame. */
@@ -179,6 +211,7 @@ export class Member implements GroupMember {
     const { store } = this.#host
     if (this.#left !== undefined || this.#topic.deleted) return
     const { groupId, memberId } = this
+    const shown = this.#shown
     let record = (await store.record(this.#topic, groupId)) ?? (await this.#enter())
     if (!record.members.some(({ id }) => id === memberId)) {
       if (this.#entered && isReplaced(record, this.#entry)) return this.#replaced()
@@ -203,6 +236,7 @@ export class Member implements GroupMember {
       record = await store.change(this.#topic, groupId, current => released(current, memberId, lost))
     }
     this.generation = record.generation
+    this.#confirm(shown)
     const wanted = takeable(record, memberId).filter(partition => !this.partitions.has(partition))
     if (wanted.length > 0) await this.#take(wanted)
     const settled = Object.entries(record.targets).every(

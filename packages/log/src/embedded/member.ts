@@ -45,6 +45,11 @@ export class Member implements GroupMember {
     }
   }
 
+  /** Whatever stops this process stops the others of its group as well. */
+  confirmed(): undefined {
+    return undefined
+  }
+
   leave(): Promise<void> {
     return (this.left ??= this.#leave(this))
   }

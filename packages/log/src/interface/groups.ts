@@ -79,5 +79,11 @@ export interface GroupMember {
   readonly partitions: ReadonlySet<number>
   /** Rises with each change of the group's membership that this member has seen. */
   readonly generation: number
+  /**
+   * To be asked before something is handed over to somebody who will act on it: `undefined` while the member has shown itself
+   * within its session timeout, by its own clock, and was still a member then. Otherwise it may have been stopped for so long that
+   * its partitions are another's, and has not heard: resolves when it knows again which are its own, or has left.
+   */
+  confirmed(): Promise<void> | undefined
   leave(): Promise<void>
 }
