@@ -10,6 +10,7 @@ import {
   type Authenticator,
   AuthorizationError,
   type NatsConnection,
+  PermissionViolationError,
   TimeoutError,
   UserAuthenticationExpiredError,
 } from '@nats-io/nats-core'
@@ -243,6 +244,11 @@ function watch(domain: Domain): void {
   // It may be closed at this moment: then nobody waits any more.
   patience.onStuck(() => void connection.reconnect().catch(() => undefined))
   void (async () => {
-    for await (const { type } of statusOf(connection)) if (type === 'reconnected') domain.reconnected()
+    for await (const status of statusOf(connection)) {
+      if (status.type === 'reconnected') domain.reconnected()
+      if (status.type === 'refused' && status.error instanceof PermissionViolationError) {
+        domain.replies.refuse(status.error)
+      }
+    }
   })()
 }

@@ -1,8 +1,9 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/nats-core'
 import type { Features } from './features.ts'
-import type { Patience } from './patience.ts'
+import { Interrupted, type Patience } from './patience.ts'
 import { RecentMessages } from './recent-messages.ts'
+import { Replies } from './replies.ts'
 import type { Subjects } from './subjects.ts'
 
 export interface DomainParts {
@@ -25,11 +26,13 @@ export class Domain {
   /** How many servers keep the stream. */
   readonly replicas: number
   readonly patience: Patience
+  readonly replies: Replies
   readonly recent = new RecentMessages()
   readonly #onReconnect = new Set<() => void>()
 
   constructor(parts: DomainParts) {
     this.connection = parts.connection
+    this.replies = new Replies(parts.connection)
     this.manager = parts.manager
     this.stream = parts.stream
     this.subjects = parts.subjects
@@ -59,6 +62,7 @@ export class Domain {
 
   reconnected(): void {
     this.patience.interrupt()
+    this.replies.fail(new Interrupted())
     for (const callback of this.#onReconnect) callback()
   }
 }

@@ -25,7 +25,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from '@aegis/log'
-import { checkedRecords, checkFollowedKey, checkVersion, type TopicDefaults } from '@aegis/log/driver'
+import { checkedRecords, checkFollowedKey, checkRecord, checkVersion, type TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import { capabilitiesOf } from './capabilities.ts'
 import { Catalog } from './catalog.ts'
@@ -49,6 +49,7 @@ import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
 import { TopicWriter } from './topic-writer.ts'
+import { JetStreamTransaction } from './transaction.ts'
 
 /** The log of an engine on a NATS JetStream cluster. */
 export class JetStreamLog implements ClusterLog, RunningHost {
@@ -156,7 +157,7 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     try {
       const topic = this.find(name)
       if (topic.config.keyed !== 'none') return this.append(name, record).then(({ positions }) => positions[0]!)
-      checkedRecords(topic, record)
+      checkRecord(topic, record)
       return this.#writer(topic).appendOne(record)
     } catch (error) {
       return Promise.reject(error)
@@ -331,7 +332,12 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     records: OutgoingRecord | readonly OutgoingRecord[],
     options: AppendOptions,
   ): Promise<Receipt> {
-    if (this.capabilities.repeats !== 'none') return runTransaction(this, tx => tx.append(name, records, options), 0)
+    if (this.capabilities.repeats !== 'none') {
+      const transaction = new JetStreamTransaction(this, false)
+      const receipt = transaction.append(name, records, options)
+      // At once, so that it is in its place among the calls.
+      return this.track(transaction.commit()).then(() => receipt)
+    }
     const { version } = this.domain.features
     throw new AegisError(
       'LOG_INVALID',
@@ -344,7 +350,6 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     this.#maintenance.stop()
     await this.#groups.close()
     await Promise.allSettled(this.#running)
-    await Promise.allSettled([...this.#writers.values()].map(writer => writer.finished()))
     this.#catalog.close()
     await this.domain.connection.close()
   }
@@ -359,7 +364,7 @@ export class JetStreamLog implements ClusterLog, RunningHost {
   #writer(topic: Topic): TopicWriter {
     let writer = this.#writers.get(topic)
     if (writer === undefined) {
-      this.#writers.set(topic, (writer = new TopicWriter(this.domain, this.publisher, topic, () => this.countCommit())))
+      this.#writers.set(topic, (writer = new TopicWriter(this, topic)))
     }
     return writer
   }

@@ -91,11 +91,11 @@ export class Patience {
 
   /** A connection was lost and is there again: what was asked for on the old one gets no answer any more. */
   interrupt(): void {
-    for (const reject of this.#waiting) reject(new Interrupted('the connection was lost'))
+    for (const reject of this.#waiting) reject(new Interrupted())
   }
 
   /** Rejects with a passing error when the connection is lost on the way. */
-  interruptible<T>(request: Promise<T>): Promise<T> {
+  #interruptible<T>(request: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject)
       request.then(resolve, reject).finally(() => this.#waiting.delete(reject))
@@ -109,7 +109,7 @@ export class Patience {
     for (let pause = 20; ; pause = Math.min(2 * pause, 1_000)) {
       const left = deadline - performance.now()
       try {
-        return await this.interruptible(request(Math.max(50, Math.min(5_000, left))))
+        return await this.#interruptible(request(Math.max(50, Math.min(5_000, left))))
       } catch (error) {
         if (!isPassing(error)) throw translated(error, what)
         if (deadline - performance.now() <= pause) throw unreachable(what, this.milliseconds, error)
@@ -120,8 +120,10 @@ export class Patience {
   }
 }
 
-class Interrupted extends Error {
+/** The connection was lost: what was asked for on it gets no answer. */
+export class Interrupted extends Error {
   override readonly name = 'ConnectionError'
+  override readonly message = 'the connection was lost'
 }
 
 export const unreachable = (what: string, milliseconds: number, cause: unknown): AegisError =>

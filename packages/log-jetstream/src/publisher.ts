@@ -31,7 +31,6 @@ interface Acknowledgement {
 
 /** A message of a transaction's mark is there for so long at least, in seconds: longer than anybody looks for it. */
 const markSeconds = 300
-const attemptTimeout = 4_000
 /** What the servers allow for a batch. */
 export const largestBatch = 1_000
 
@@ -137,9 +136,7 @@ export class Publisher {
   }
 
   async #send({ subject, data }: OutgoingMessage, headers: MsgHdrs): Promise<Acknowledgement> {
-    const { connection, patience } = this.#domain
-    const reply = await patience.interruptible(connection.request(subject, data, { headers, timeout: attemptTimeout }))
-    const answer = reply.json<Acknowledgement>()
+    const answer = (await this.#domain.replies.ask(subject, data, headers)).json<Acknowledgement>()
     // The server has no leader at the moment; or nothing is stored yet, and nothing stands against it.
     const { error } = answer
     if (error !== undefined && (error.code === 503 || toBeRepeated.has(error.err_code)))

@@ -26,7 +26,7 @@ import { conflict, ReadSet } from './read-set.ts'
 import { keyOf } from './record-message.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import type { Topic } from './topic.ts'
-import { sizeOf } from './topic-writer.ts'
+import { lineOf, sizeOf } from './topic-writer.ts'
 
 const maxAge = 10_000
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
@@ -229,8 +229,14 @@ export class JetStreamTransaction implements Transaction {
         this.#host.positions.subject(topic, groupId, partition),
       ),
     ]
-    const release = await locks.acquire(names)
+    // Its records come behind what was appended to their topics before; with a producer they are in their place among the calls.
+    const plain = appends.filter(({ topic }) => topic.config.keyed === 'none')
+    const lines = plain.map(({ topic }) => lineOf(this.#host.domain, topic))
+    const appended = locks.passed(lines)
+    const inLine = plain.flatMap(({ producer }, at) => (producer === undefined ? [] : [lines[at]!]))
+    const release = await locks.acquire([...names, ...inLine])
     try {
+      await appended
       await new OptimisticCommit(this.#host, {
         began: this.#began,
         reads: this.#reads,

@@ -76,6 +76,7 @@ describeWithServer('a connection', () => {
   it('whose answers are lost stores each append and each transaction once', async () => {
     const { server, proxy, log } = await behindProxy()
     await log.createTopic('t')
+    await log.createTopic('u')
     await log.createTopic('streams', { keyed: 'history' })
     await log.append('t', { value: 'first' })
     await log.append('streams', { key: 'k', value: 'first' })
@@ -85,20 +86,42 @@ describeWithServer('a connection', () => {
     const event = log.append('streams', { key: 'k', value: 'event' }, { expected: 0 })
     const transaction = log.capabilities.transactions
       ? log.transaction(tx => {
-          tx.append('t', { value: 'third' })
+          tx.append('u', { value: 'third' })
           tx.putState('s', Buffer.from('k'), Buffer.from('v'))
         })
       : undefined
     // The cut comes when the server has it all, as somebody sees who hears it.
     const direct = await connectLog({ url: server.url })
     onTestFinished(() => direct.close())
-    const all = transaction ? 3 : 2
-    await expect.poll(async () => (await seen(direct, 't')).length).toBe(all)
+    const others = transaction ? ['third'] : []
+    await expect.poll(() => seen(direct, 't')).toEqual(['first', 'second'])
+    await expect.poll(() => seen(direct, 'u')).toEqual(others)
     await expect.poll(async () => (await direct.history('streams', Buffer.from('k'))).length).toBe(2)
     proxy.drop()
     await Promise.all([append, event, transaction])
-    expect((await seen(log, 't')).toSorted()).toEqual(['first', 'second', ...(transaction ? ['third'] : [])])
+    expect(await seen(log, 't')).toEqual(['first', 'second'])
+    expect(await seen(log, 'u')).toEqual(others)
     expect((await log.history('streams', Buffer.from('k'))).map(({ version }) => version)).toEqual([0, 1])
+  })
+
+  it('whose answers are lost keeps the order of the calls, with and without a producer and in transactions', async () => {
+    const { server, proxy, log } = await behindProxy()
+    if (!log.capabilities.transactions) return
+    await log.createTopic('t')
+    await log.append('t', { value: 'first' })
+    proxy.silenceServer()
+    const appended = [
+      log.append('t', { value: 'second' }),
+      log.append('t', { value: 'third' }, { producer: { id: 'p', sequence: 0 } }),
+      log.append('t', { value: 'fourth' }),
+      log.transaction(tx => tx.append('t', { value: 'fifth' })),
+    ]
+    const direct = await connectLog({ url: server.url })
+    onTestFinished(() => direct.close())
+    await expect.poll(() => seen(direct, 't')).toEqual(['first', 'second'])
+    proxy.drop()
+    await Promise.all(appended)
+    expect(await seen(log, 't')).toEqual(['first', 'second', 'third', 'fourth', 'fifth'])
   })
 
   it('that does not come back fails what was asked for, by name, and hangs nothing', async () => {

@@ -1,7 +1,7 @@
 // For those who write another driver of `Log`: what is decided once for all of them.
 export { BatchWriter } from './batch/batch-writer.ts'
 export { noHeaders } from './batch/layout.ts'
-export { checkedRecords } from './embedded/append.ts'
+export { checkedRecords, checkRecord } from './embedded/append.ts'
 export { checkFollowedKey } from './embedded/history/follow-key.ts'
 export { withOwnRecords } from './embedded/history/own-records.ts'
 export { checkHistoryOptions, withinBytes } from './embedded/history/read.ts'

@@ -117,7 +117,8 @@ export interface Log extends LogReader {
   listTopics(): Promise<TopicDescription[]>
   /**
    * Resolves when the records have reached the log's durability; records of one call become visible together. The records
-   * of a partition, or of a key, are in the order of the calls; those of different ones if the first call was awaited.
+   * of a partition, or of a key, are in the order of the calls, with and without a producer; those of different ones if the
+   * first call was awaited. A transaction's records come behind those of the calls before its function has ended.
    * @throws AegisError `VERSION_CONFLICT`, `RECORD_TOO_LARGE`, `TOPIC_UNKNOWN`, `PARTITION_UNKNOWN`, `PRODUCER_FENCED`,
    * `PRODUCER_SEQUENCE`, `PRODUCER_DUPLICATE`
    */

@@ -76,6 +76,12 @@ export class BatchWriter {
     return this.#at + this.#gathered
   }
 
+  /** Bytes so far, whatever is in the texts: what was gathered is written for it. */
+  measure(): number {
+    this.#writeGathered()
+    return this.#at
+  }
+
   /** A text is written as UTF-8. */
   append(
     offset: number,

@@ -160,6 +160,16 @@ export function appendTests({ describe, it, expect }: LogTests): void {
       expect(Buffer.compare(large!.value!, value)).toEqual(0)
     })
 
+    it('together with as many others as there are is kept, whatever they are written in', async log => {
+      await log.createTopic('t')
+      const values = [
+        ...upTo(400).map(n => `${n} ${'語'.repeat(1_500)}`),
+        ...upTo(400).map(n => `${n} ${'a'.repeat(1_500)}`),
+      ]
+      await Promise.all(values.map(value => log.appendOne('t', { value })))
+      expect(await valuesOf(log, 't')).toEqual(values)
+    })
+
     it('of a record that is larger is refused, and nothing of the call is stored', async log => {
       await log.createTopic('t', { maxMessageSize: 10 })
       const large = { key: '1234', value: bytes('5678'), headers: [{ key: 'header', value: null }] }

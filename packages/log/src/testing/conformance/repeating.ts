@@ -26,6 +26,20 @@ export function repeatTests({ describe, it: itself, expect }: LogTests): void {
       expect(await valuesOf(log, 't')).toEqual(['p0', 'p1', 'p2', 'p3', 'p4', 'another'])
     })
 
+    for (const keyed of ['none', 'latest', 'history'] as const) {
+      it(`is in its place among the calls, on a topic that is keyed ${keyed}`, async log => {
+        await log.createTopic('t', { keyed })
+        await Promise.all(
+          upTo(60).map(n => {
+            const record = { key: 'k', value: `${n}` }
+            if (n % 5 > 1) return log.append('t', record)
+            return log.append('t', record, { producer: { id: `p${n % 5}`, sequence: Math.floor(n / 5) } })
+          }),
+        )
+        expect(await valuesOf(log, 't')).toEqual(upTo(60).map(String))
+      })
+    }
+
     it('is another one for another producer, or another topic', async log => {
       await log.createTopic('t')
       await log.createTopic('u')

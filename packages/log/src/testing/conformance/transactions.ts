@@ -1,5 +1,5 @@
 import type { Log, Transaction } from '../../log.ts'
-import { bytes, collected, failure, type LogTests, onlyWhere, outcome, text, values, valuesOf } from './runner.ts'
+import { bytes, collected, failure, type LogTests, onlyWhere, outcome, text, upTo, values, valuesOf } from './runner.ts'
 
 const topics = async (log: Log): Promise<void> => {
   await log.createTopic('plain', { partitions: 2 })
@@ -152,6 +152,14 @@ export function transactionTests({ describe, it: itself, expect }: LogTests): vo
         tx.append('streams', { key: 'k', value: '1' }, { expected: 0 })
       })
       expect(values(await log.history('streams', bytes('k')))).toEqual(['0', '1'])
+    })
+
+    it('that appends comes behind what was appended before it', async log => {
+      await log.createTopic('t')
+      const appended = upTo(20).map(n => log.append('t', { value: `${n}` }))
+      await log.transaction(tx => tx.append('t', { value: 'last' }))
+      await Promise.all(appended)
+      expect(await valuesOf(log, 't')).toEqual([...upTo(20).map(String), 'last'])
     })
 
     it('keeps private keys of a space apart from other spaces, in byte order, and deletes them', async log => {
