@@ -1,3 +1,3 @@
-import { defineConfig } from 'vitest/config'
+import { project } from './test/project.ts'
 
-export default defineConfig({ test: { name: 'tooling', include: ['test/**/*.test.ts'] } })
+export default project('tooling')

@@ -1,3 +1,3 @@
-import { defineConfig } from 'vitest/config'
+import { project } from '../../tooling/test/project.ts'
 
-export default defineConfig({ test: { name: 'demo', include: ['test/**/*.test.ts'] } })
+export default project('demo')

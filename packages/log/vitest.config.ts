@@ -1,3 +1,3 @@
-import { defineConfig } from 'vitest/config'
+import { project } from '../../tooling/test/project.ts'
 
-export default defineConfig({ test: { name: 'log', include: ['test/**/*.test.ts'], testTimeout: 60_000 } })
+export default project('log')

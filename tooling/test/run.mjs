@@ -4,9 +4,23 @@
 import { startVitest } from 'vitest/node'
 
 const projects = ['{packages,apps,tooling}/*/vitest.config.ts', 'tooling/vitest.config.ts']
-// Tests wait for events: a busy machine makes them slow, not wrong.
-const testTimeout = 60_000
-const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects, testTimeout })
+// The longest test has ten minutes. A process that is kept busy for ever notices no limit and says nothing, and vitest would
+// wait for it: it is named here.
+const longest = 15 * 60_000
+/** @type {Set<string>} */
+const running = new Set()
+const watch = setTimeout(() => {
+  console.error(`no test has ended for ${longest / 60_000} minutes; running: ${[...running].join(', ')}`)
+  process.exit(1)
+}, longest)
+/** @type {import('vitest/node').Reporter} */
+const watching = {
+  onTestModuleStart: ({ moduleId }) => void running.add(moduleId),
+  onTestModuleEnd: ({ moduleId }) => void running.delete(moduleId),
+  onTestCaseResult: () => void watch.refresh(),
+}
+const reporters = ['default', watching]
+const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects, reporters })
 const modules = vitest.state.getTestModules()
 const tests = modules.flatMap(module => [...module.children.allTests()])
 /** @param {'passed' | 'failed'} state */

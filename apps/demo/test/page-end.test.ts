@@ -15,7 +15,7 @@ it('the page says that the replay is complete, and that the connection is lost, 
   await page.waitForSelector('[data-connection=ended]', { timeout: 60_000 })
   expect(await page.textContent('#notice')).toContain('--reset')
   // All that was stored is shown, the windows that the end of the input closed among it.
-  const says = (id: string) => expect.poll(() => page.textContent(`#${id}`), { timeout: 30_000 })
+  const says = (id: string) => expect.poll(() => page.textContent(`#${id}`))
   await says('departures').toBe('20,000')
   await says('alerts-total').toBe('1,089')
   await says('windows').toBe('17,473')

@@ -31,13 +31,13 @@ it('the page shows the replay as it goes, on a laptop and on a phone, and asks n
     })
     await page.goto(url)
     // All that is live changes: flights are counted, windows are closed, an alert comes, the clock goes on.
-    await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(0)
+    await expect.poll(() => number(page, 'departures')).toBeGreaterThan(0)
     const before = await number(page, 'departures')
     const clock = await page.locator('#clock').textContent()
-    await expect.poll(() => number(page, 'departures'), { timeout: 30_000 }).toBeGreaterThan(before)
-    await expect.poll(() => number(page, 'windows'), { timeout: 30_000 }).toBeGreaterThan(0)
-    await expect.poll(() => page.locator('#alerts li').count(), { timeout: 30_000 }).toBeGreaterThan(0)
-    await expect.poll(() => page.locator('#clock').textContent(), { timeout: 30_000 }).not.toBe(clock)
+    await expect.poll(() => number(page, 'departures')).toBeGreaterThan(before)
+    await expect.poll(() => number(page, 'windows')).toBeGreaterThan(0)
+    await expect.poll(() => page.locator('#alerts li').count()).toBeGreaterThan(0)
+    await expect.poll(() => page.locator('#clock').textContent()).not.toBe(clock)
     expect(await page.locator('#groups').textContent()).toMatch(/operations[\s\S]*hourly-delays/)
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
     for (const chart of ['map', 'hours']) {

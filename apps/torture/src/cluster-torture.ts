@@ -1,8 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { connectLog } from '@aegis/log-jetstream'
 import { NatsCluster } from '@aegis/nats-server'
 import { checkHistory } from './check-history.ts'
@@ -11,8 +6,8 @@ import { readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
 import { breakNetwork, mendNetwork } from './network-faults.ts'
 import { Random } from './random.ts'
-import { type Line, Recorder } from './recorder.ts'
 import { groups } from './topics.ts'
+import { Workloads } from './workloads.ts'
 
 export interface ClusterTortureOptions {
   readonly seed: number
@@ -33,12 +28,6 @@ export interface ClusterTortureResult {
   readonly anomalies: readonly Anomaly[]
 }
 
-/** A line with the time at which it was said, by the clock that all processes of a machine share. */
-type TimedLine = Line & { readonly at: number }
-
-const program = fileURLToPath(new URL('../dist/workload-process.js', import.meta.url))
-/** Longer than a member of the workload may be silent. */
-const pause = 3_000
 /** The network is broken for so long at most: workloads may be able to do nothing meanwhile. */
 const longestFault = 8_000
 
@@ -46,7 +35,9 @@ const longestFault = 8_000
  * Three servers with everything threefold, and two processes that work on it: each server is killed with SIGKILL in turn
  * and started again, the leader among them; the network between it, the clients and the others is delayed, dropped, cut,
  * half-closed and silenced; processes are killed and replaced, or stopped for longer than their session and then go on.
- * What all of them were told is checked against what is there at the end.
+ * When they are asked to they end by themselves, nothing they wait for is left open, and what all of them were told is checked
+ * against what is there.
+ * @throws Error when something that should have come did not come in time, which it names
  */
 export async function clusterTorture(options: ClusterTortureOptions): Promise<ClusterTortureResult> {
   const { seed, rounds, lines = 300, onBlow } = options
@@ -81,8 +72,9 @@ export async function clusterTorture(options: ClusterTortureOptions): Promise<Cl
       }
     }
     await workloads.said(lines)
+    await workloads.end()
   } finally {
-    await workloads.stop()
+    await workloads.kill()
   }
   await using log = await connectLog({ url })
   const undelivered = await drain(log, line => workloads.told('final', line))
@@ -92,92 +84,4 @@ export async function clusterTorture(options: ClusterTortureOptions): Promise<Cl
   const records = [...final.records.values()].reduce((sum, list) => sum + list.length, 0)
   const acknowledged = operations.filter(({ outcome }) => outcome === 'ok').length
   return { seed, blows, operations: operations.length, acknowledged, records, anomalies }
-}
-
-/** The processes that work on the cluster. */
-class Workloads {
-  readonly #url: string
-  readonly #random: Random
-  readonly #lines: { readonly run: string; readonly line: TimedLine }[] = []
-  readonly #running = new Map<ChildProcess, string>()
-  #started = 0
-  #complaint = ''
-  #failure: Error | undefined
-  #wake: () => void = () => undefined
-
-  constructor(url: string, random: Random) {
-    this.#url = url
-    this.#random = random
-  }
-
-  start(): void {
-    const name = `run${++this.#started}`
-    const child = spawn(process.execPath, [program, this.#url, String(this.#random.below(2 ** 31)), name, ''], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.#running.set(child, name)
-    child.stderr.on('data', chunk => (this.#complaint += String(chunk)))
-    void this.#listen(child, name)
-  }
-
-  /** Resolves after so many more lines, or so many milliseconds; rejects when a process has ended by itself. */
-  async said(more: number, longest?: number): Promise<void> {
-    const wanted = this.#lines.length + more
-    const late = longest === undefined ? undefined : setTimeout(longest, 'late', { ref: false })
-    while (this.#lines.length < wanted) {
-      if (this.#failure !== undefined) throw this.#failure
-      const woken = new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-      if ((await Promise.race([woken, ...(late === undefined ? [] : [late])])) === 'late') return
-    }
-  }
-
-  async replace(): Promise<void> {
-    const [child] = this.#running.keys()
-    if (child !== undefined) await this.#kill(child)
-    this.start()
-  }
-
-  /** One of them stands still for so long that the others take over what it had. */
-  async freeze(): Promise<void> {
-    const [child] = this.#running.keys()
-    child?.kill('SIGSTOP')
-    await setTimeout(pause)
-    child?.kill('SIGCONT')
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.#running.keys()].map(child => this.#kill(child)))
-  }
-
-  /** A line of this process itself. */
-  told(run: string, line: Line): void {
-    this.#lines.push({ run, line: { at: Number(process.hrtime.bigint()), ...line } })
-  }
-
-  operations() {
-    const recorder = new Recorder()
-    // In the order in which it happened, not in the one in which the pipes were read.
-    for (const { run, line } of this.#lines.toSorted((a, b) => a.line.at - b.line.at)) recorder.add(run, line)
-    return recorder.operations()
-  }
-
-  async #kill(child: ChildProcess): Promise<void> {
-    this.#running.delete(child)
-    const exited = once(child, 'close')
-    child.kill('SIGKILL')
-    await exited
-  }
-
-  async #listen(child: ChildProcess, name: string): Promise<void> {
-    for await (const line of createInterface({ input: child.stdout! })) {
-      // The last line may be cut off by the kill: it was told no one.
-      if (line.endsWith('}')) this.#lines.push({ run: name, line: JSON.parse(line) as TimedLine })
-      this.#wake()
-    }
-    if (!this.#running.delete(child)) return
-    this.#failure = new Error(`${name} ended by itself: ${this.#complaint}`)
-    this.#wake()
-  }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '@aegis/log'
+import { inTime } from '@aegis/nats-server'
 import { Member, subscribeTo, workOnce } from './delivery-workload.ts'
 import type { Anomaly } from './history.ts'
 import type { Host } from './keyed-workload.ts'
@@ -34,7 +35,7 @@ async function drainGroup(log: Log, report: Report, group: Group): Promise<Anoma
     if (lag === 0 || Date.now() > deadline || (await Promise.race([failed, pause(50, false)]))) break
   }
   stop.abort()
-  await working
+  await inTime(working, patience, () => `the members of group ${group} to end`)
   return lag === 0 ? [] : [{ name: 'undelivered', example: `group ${group} has ${lag} left after ${patience} ms` }]
 }
 

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { openLog } from '@aegis/log'
 import type { Durability } from '@aegis/storage'
 import { checkHistory, checkPrefix } from './check-history.ts'
+import { completeLines } from './complete-lines.ts'
 import { drain } from './drain.ts'
 import { noState, readFinalState } from './final-state.ts'
 import type { Anomaly } from './history.ts'
@@ -38,6 +38,9 @@ export interface TortureResult {
   readonly bytesCut: number
   readonly anomalies: readonly Anomaly[]
 }
+
+/** Milliseconds without a word, after which something waits for ever. */
+const longestSilence = 120_000
 
 const program = fileURLToPath(new URL('../dist/workload-process.js', import.meta.url))
 
@@ -87,11 +90,19 @@ async function runUntilKilled(
   let complaint = ''
   child.stderr.on('data', chunk => (complaint += String(chunk)))
   const exited = once(child, 'exit')
-  for await (const line of createInterface({ input: child.stdout })) {
-    // The last line may be cut off by the kill, or come after it: both are told no one.
-    if (line.endsWith('}')) recorder.add(name, JSON.parse(line))
+  let silent = false
+  const watch = setTimeout(() => {
+    silent = true
+    child.kill('SIGKILL')
+  }, longestSilence)
+  for await (const line of completeLines(child.stdout)) {
+    watch.refresh()
+    recorder.add(name, JSON.parse(line))
     if (++lines >= fatal) child.kill('SIGKILL')
   }
   const [code, signal] = await exited
+  clearTimeout(watch)
+  if (silent)
+    throw new Error(`${name} has said nothing for ${longestSilence / 1000} s after ${lines} lines: ${complaint}`)
   if (signal !== 'SIGKILL') throw new Error(`${name} ended by itself with ${String(code ?? signal)}: ${complaint}`)
 }

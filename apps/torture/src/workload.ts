@@ -18,6 +18,16 @@ export interface WorkloadOptions {
   readonly signal: AbortSignal
 }
 
+/** Milliseconds after which those that have not ended, when they should, are named. */
+const longestEnd = 120_000
+
+function sayWhoIsLeft(running: ReadonlySet<string>): void {
+  const say = (): void => {
+    if (running.size > 0) console.error(`still running: ${[...running].join(', ')}`)
+  }
+  setTimeout(say, longestEnd).unref()
+}
+
 /** Milliseconds: whoever is killed is to be replaced soon. */
 const sessionTimeout = 2_000
 
@@ -58,10 +68,17 @@ class Workload {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
     if (signal.aborted) this.#stop.abort()
     const random = new Random(seed)
+    const running = new Set<string>()
     const loop = async (process: string, step: (process: string, random: Random) => Promise<void>): Promise<void> => {
       const own = new Random(random.below(2 ** 31))
-      while (!this.#stop.signal.aborted) await step(`${name}.${process}`, own)
+      running.add(process)
+      try {
+        while (!this.#stop.signal.aborted) await step(`${name}.${process}`, own)
+      } finally {
+        running.delete(process)
+      }
     }
+    this.#stop.signal.addEventListener('abort', () => sayWhoIsLeft(running), { once: true })
     const { compaction, truncation } = this.#log.capabilities
     const host = { log: this.#log, signal: this.#stop.signal, report: this.#report }
     const loops = [

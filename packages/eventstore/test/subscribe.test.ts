@@ -1,6 +1,6 @@
 import { openLog } from '@aegis/log'
 import { acknowledge } from '@aegis/subscription'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeEachLog } from '../../../tooling/test/each-log.ts'
 import { EventStore, type EventSubscription, type SubscribeEventsOptions } from '../src/index.ts'
 import { checkOrder, temporaryFolder } from './given.ts'
@@ -70,7 +70,7 @@ describeEachLog('subscriptions to events', open => {
       const seen: number[] = []
       const running = subscription.run(({ data }) => void seen.push(data))
       for await (const { type } of subscription.status()) if (type === 'caught-up') break
-      await vi.waitFor(() => expect(seen).toHaveLength(upTo))
+      await expect.poll(() => seen).toHaveLength(upTo)
       await subscription.close()
       await running
       return seen

@@ -50,7 +50,7 @@ describeWithServer(
         sessionTimeout: 500,
         onAssignment: async () => undefined,
       })
-      await expect.poll(() => [...member.partitions], { timeout: 20_000 }).toEqual([0])
+      await expect.poll(() => [...member.partitions]).toEqual([0])
       await log.commitPosition({ groupId: 'g', topic: 't', partition: 0, offset: 7, member })
       child.kill('SIGCONT')
       expect((await lines.next()).value).toBe('GENERATION_FENCED')

@@ -98,7 +98,7 @@ describeWithServer(
       }
       for (const _ of [1, 2, 3]) start()
       for (let round = 0; round < 6; round++) {
-        await expect.poll(shared, { timeout: 30_000 }).toBe(3)
+        await expect.poll(shared).toBe(3)
         const victim = [...running.keys()][Math.floor(Math.random() * 3)]!
         if (round % 2 === 0) {
           await publish(round)
@@ -111,18 +111,14 @@ describeWithServer(
           victim.kill('SIGSTOP')
           running.set(victim, 'stopped')
           // The others take what it had; then it goes on in the middle of what it was doing.
-          await expect
-            .poll(() => [...running.values()].filter(line => line.length === '0,1,2'.length).length, {
-              timeout: 30_000,
-            })
-            .toBe(2)
+          await expect.poll(() => [...running.values()].filter(line => line.length === '0,1,2'.length).length).toBe(2)
           victim.kill('SIGCONT')
         }
       }
       const out = async (): Promise<{ offset: number; value: Uint8Array | null }[]> => [
         ...(await log.read('out', 0, { from: 0, maxRecords: 10_000 })).records,
       ]
-      await expect.poll(async () => (await out()).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(values.length)
+      await expect.poll(async () => (await out()).length).toBeGreaterThanOrEqual(values.length)
       const connection = await connect({ servers: server.url })
       onTestFinished(() => connection.close())
       const manager = await jetstreamManager(connection)

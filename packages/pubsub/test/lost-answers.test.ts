@@ -28,7 +28,7 @@ async function untilStored(url: string, topic: string, texts: readonly string[])
   const log = await connectLog({ url })
   const stored = async (): Promise<string[]> =>
     (await log.read(topic, 0, { from: 0 })).records.map(({ value }) => Buffer.from(value!).toString())
-  await expect.poll(stored, { timeout: 20_000 }).toEqual(expect.arrayContaining([...texts]))
+  await expect.poll(stored).toEqual(expect.arrayContaining([...texts]))
   await log.close()
 }
 
@@ -67,9 +67,7 @@ describeWithServer(
       const codes = await Promise.all(unclear.map(each => each.then(String, ({ code }) => code)))
       expect(codes).toEqual(['CLUSTER_UNREACHABLE', 'CLUSTER_UNREACHABLE'])
       proxy.drop()
-      await expect
-        .poll(() => pubsub.publish('t', message).then(() => 'there', String), { timeout: 20_000 })
-        .toBe('there')
+      await expect.poll(() => pubsub.publish('t', message).then(() => 'there', String)).toBe('there')
       // After another program has asked, too.
       const log = await connectLog({ url: server.url })
       const other = new PubSub(log)

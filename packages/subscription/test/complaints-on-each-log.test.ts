@@ -52,10 +52,10 @@ describeEachLog('complaints', open => {
     await expect.poll(() => owned[0]!.size).toBe(4)
     const second = await subscribe(log, earliest)
     watching.push(watch(second, owned[1]!))
-    await expect.poll(() => owned.map(({ size }) => size), { timeout: 20_000 }).toEqual([2, 2])
+    await expect.poll(() => owned.map(({ size }) => size)).toEqual([2, 2])
     expect([...owned[0]!, ...owned[1]!].sort()).toEqual([0, 1, 2, 3])
     await second.close()
-    await expect.poll(() => owned[0]!.size, { timeout: 20_000 }).toBe(4)
+    await expect.poll(() => owned[0]!.size).toBe(4)
     await first.close()
     await Promise.all(watching)
   })
@@ -87,7 +87,7 @@ describeEachLog('complaints', open => {
       const other = await join()
       if (round < 2) await other.leave()
       else {
-        await expect.poll(() => seen.size, { timeout: 20_000 }).toBe(total)
+        await expect.poll(() => seen.size).toBe(total)
         await other.leave()
       }
     }
@@ -163,7 +163,7 @@ describeWithServer('complaints about connections', () => {
     )
     const handled = async (...expected: string[]): Promise<void> => {
       for (const { seen } of groups) {
-        await expect.poll(() => [...seen].sort(), { timeout: 30_000 }).toEqual(expect.arrayContaining(expected))
+        await expect.poll(() => [...seen].sort()).toEqual(expect.arrayContaining(expected))
       }
     }
     await publish(log, 'before')

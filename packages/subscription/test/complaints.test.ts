@@ -98,9 +98,7 @@ describe('platformatic/kafka', () => {
         highest[partition] = position!.offset
       }
     })
-    await expect
-      .poll(async () => (await log.lag('g', 't')).every(({ lag }) => lag === 0), { timeout: 20_000 })
-      .toBe(true)
+    await expect.poll(async () => (await log.lag('g', 't')).every(({ lag }) => lag === 0)).toBe(true)
     await Promise.all(commits)
     await subscription.close()
     await running

@@ -105,7 +105,7 @@ onEachDriver(open => {
     await publish(log, ...texts.slice(30))
     await first.subscription.close()
     const third = await member()
-    await expect.poll(() => seen.size, { timeout: 20_000 }).toBe(60)
+    await expect.poll(() => seen.size).toBe(60)
     await Promise.all([second.subscription.close(), third.subscription.close()])
     await Promise.all([first.running, second.running, third.running])
     expect((await log.lag('g', 't')).map(({ lag }) => lag)).toEqual([0, 0, 0, 0])
@@ -128,7 +128,7 @@ onEachDriver(open => {
         { concurrency: 5 },
       ),
     )
-    await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(100)
+    await expect.poll(() => seen.length).toBe(100)
     await Promise.all(members.map(member => member.close()))
     await Promise.all(running)
     expect(seen.map(Number).sort((a, b) => a - b)).toEqual(texts.map(Number))
@@ -166,7 +166,7 @@ onEachDriver(open => {
     await caughtUp()
     expect(texts.sort()).toEqual([...'abcd', 'x'])
     await subscription.seek('earliest')
-    await expect.poll(() => texts.length, { timeout: 20_000 }).toBe(10)
+    await expect.poll(() => texts.length).toBe(10)
     await loop.return()
     await reading
     expect((await log.lag('g', 't')).reduce((sum, { lag }) => sum + lag, 0)).toBe(4)

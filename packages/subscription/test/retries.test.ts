@@ -200,7 +200,7 @@ describe('nack({ retry: false })', () => {
       const running = subscription.run(({ text, nack }) => {
         if (text === 'invalid') nack({ retry: false, reason: 'no such customer', delay: '1h' })
       })
-      await expect.poll(async () => (await log.lag('g', 't'))[0]?.lag, { timeout: 10_000 }).toBe(0)
+      await expect.poll(async () => (await log.lag('g', 't'))[0]?.lag).toBe(0)
       await subscription.close()
       await running
       expect(await deadLetters(log)).toMatchObject([

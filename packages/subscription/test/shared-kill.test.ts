@@ -98,7 +98,7 @@ async function publishSome(log: Log, from: number, to: number): Promise<void> {
 
 /** Until it has something in its hands, and has done something as well. */
 const untilAtWork = (member: MemberProcess, done: number): Promise<void> =>
-  expect.poll(() => member.held.length >= 2 && member.done.length >= done, { timeout: 30_000 }).toBe(true)
+  expect.poll(() => member.held.length >= 2 && member.done.length >= done).toBe(true)
 
 /** What was done stays done; what was held comes again when its lease has lapsed, once; everything is done in the end. */
 function check(killed: MemberProcess, other: MemberProcess): void {
@@ -144,9 +144,9 @@ describeWithServer(
       await untilAtWork(killed, 16)
       const other = new MemberProcess(server.url, false)
       const members = async () => (await log.describeGroup('g', 't')).members
-      await expect.poll(members, { timeout: 30_000 }).toBe(2)
+      await expect.poll(members).toBe(2)
       await publishSome(log, total / 2, total)
-      await expect.poll(() => other.taken.length, { timeout: 30_000 }).toBeGreaterThan(0)
+      await expect.poll(() => other.taken.length).toBeGreaterThan(0)
       await killed.kill()
       await other.ended()
       check(killed, other)

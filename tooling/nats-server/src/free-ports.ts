@@ -1,24 +1,30 @@
 import { createServer } from 'node:net'
 
+/**
+ * Below those that systems give to outgoing connections and to listeners that leave the choice to them: nobody is given one of
+ * these between here and the start of the server, or while it is killed and started again. (fetch() refuses 10080.)
+ */
+const lowest = 10_100
+const highest = 32_767
+
 /** Ports of 127.0.0.1 that nobody listens on, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  // All are held until all are known: the system would give the same one again.
-  const held = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(0, '127.0.0.1', resolve)
-      })
-      return server
-    }),
-  )
-  return Promise.all(
-    held.map(async server => {
-      const address = server.address()
-      await new Promise<void>(resolve => server.close(() => resolve()))
-      if (address === null || typeof address === 'string') throw new Error('the socket has no port')
-      return address.port
-    }),
-  )
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = lowest + Math.floor(Math.random() * (highest - lowest + 1))
+    if (!ports.has(port) && (await isFree(port))) ports.add(port)
+  }
+  return [...ports]
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const listens = await new Promise<boolean>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+    )
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+  if (listens) await new Promise<void>(resolve => server.close(() => resolve()))
+  return listens
 }

@@ -1,6 +1,7 @@
 export { ClusterNetwork } from './cluster-network.ts'
 export { compareVersions, findPrograms, type Program } from './find-program.ts'
 export { freePorts } from './free-ports.ts'
+export { inTime } from './in-time.ts'
 export { NatsCluster } from './nats-cluster.ts'
 export { NatsServer, type ServerOptions } from './nats-server.ts'
 export { NetworkProxy } from './network-proxy.ts'

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { findPrograms, type Program } from './find-program.ts'
 import { freePorts } from './free-ports.ts'
+import { inTime } from './in-time.ts'
 
 export interface ServerOptions {
   /** Default: the newest that is found. */
@@ -27,6 +27,11 @@ export interface ClusterPlace {
   readonly hidden?: boolean
 }
 
+/** Milliseconds in which a server has to be healthy, or gone. */
+const patience = 60_000
+/** A server that is asked how it is may take so long, in milliseconds, before it is asked again. */
+const longestAnswer = 5_000
+
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -39,6 +44,7 @@ export class NatsServer implements AsyncDisposable {
   readonly #dir: string
   readonly #monitorPort: number
   #child: ChildProcess | undefined
+  #exited: Promise<void> = Promise.resolve()
   #log = ''
 
   private constructor(program: Program, dir: string, { port, monitorPort }: ClusterPlace) {
@@ -93,23 +99,28 @@ export class NatsServer implements AsyncDisposable {
     this.#child = child
     running.add(child)
     child.stderr?.on('data', chunk => (this.#log += String(chunk)))
-    child.once('exit', () => {
-      running.delete(child)
-      if (this.#child === child) this.#child = undefined
+    this.#exited = new Promise(resolve => {
+      child.once('exit', () => {
+        running.delete(child)
+        if (this.#child === child) this.#child = undefined
+        resolve()
+      })
     })
   }
 
   /** Resolves when the server says that it is healthy, JetStream included. */
   async ready(): Promise<void> {
-    const deadline = Date.now() + 60_000
+    const deadline = performance.now() + patience
     for (;;) {
       if (this.#child === undefined) throw new Error(`nats-server ended: ${this.#log.slice(-2000)}`)
-      const healthy = await fetch(`http://127.0.0.1:${this.#monitorPort}/healthz`).then(
+      const signal = AbortSignal.timeout(longestAnswer)
+      const healthy = await fetch(`http://127.0.0.1:${this.#monitorPort}/healthz`, { signal }).then(
         async response => response.ok && (await response.text()) !== '',
         () => false,
       )
       if (healthy) return
-      if (Date.now() > deadline) throw new Error(`nats-server is not ready after a minute: ${this.#log.slice(-2000)}`)
+      if (performance.now() > deadline)
+        throw new Error(`nats-server is not ready after a minute: ${this.#log.slice(-2000)}`)
       // A server tells no one that it has become ready: it must be asked.
       await setTimeout(20)
     }
@@ -142,9 +153,8 @@ export class NatsServer implements AsyncDisposable {
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     if (child === undefined) return
-    const exited = once(child, 'exit')
     child.kill(signal)
-    await exited
+    await inTime(this.#exited, patience, () => `nats-server, process ${child.pid}, to end after ${signal}`)
   }
 }
 

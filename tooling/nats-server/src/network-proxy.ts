@@ -1,5 +1,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { inTime } from './in-time.ts'
+
+/** Milliseconds in which connections that were ended have to be gone. */
+const patience = 30_000
 
 /** Both ends of a connection through the proxy. */
 interface Pair {
@@ -91,7 +95,8 @@ export class NetworkProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
-    await new Promise<void>(resolve => this.#server.close(() => resolve()))
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    await inTime(closed, patience, () => `${this.#pairs.size} connections through a proxy to be gone`)
   }
 
   #accept(client: Socket, port: number): void {

@@ -3,13 +3,33 @@ import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
-import { compareVersions, findPrograms, NatsCluster, NatsServer, NetworkProxy } from '../src/index.ts'
+import {
+  compareVersions,
+  findPrograms,
+  freePorts,
+  inTime,
+  NatsCluster,
+  NatsServer,
+  NetworkProxy,
+} from '../src/index.ts'
 
 const programs = await findPrograms()
 if (programs.length === 0 && process.env['CI'] === 'true') throw new Error('no nats-server is installed')
 
 it('orders versions by number', () => {
   expect(['2.9.0', '2.12.1', '2.10.3'].sort(compareVersions)).toEqual(['2.9.0', '2.10.3', '2.12.1'])
+})
+
+it('gives ports that no system gives to others between here and the start of a server', async () => {
+  const ports = await freePorts(50)
+  expect(new Set(ports).size).toBe(50)
+  for (const port of ports) expect(port).toBeLessThan(32_768)
+})
+
+it('says what it has waited for in vain', async () => {
+  const never = new Promise(() => undefined)
+  await expect(inTime(never, 1, () => 'the end of days')).rejects.toThrow('waited 0.001 s in vain for the end of days')
+  expect(await inTime(Promise.resolve('there'), 60_000, () => '')).toBe('there')
 })
 
 describe.skipIf(programs.length === 0)('a server that was started for a test', { timeout: 120_000 }, () => {
@@ -27,6 +47,12 @@ describe.skipIf(programs.length === 0)('a server that was started for a test', {
     const second = await connect({ servers: server.url })
     expect((await (await jetstreamManager(second)).streams.info('s')).state.messages).toBe(1)
     await second.close()
+  })
+
+  it('that is frozen is ended all the same', async () => {
+    const server = await NatsServer.start()
+    server.pause()
+    await server.stop()
   })
 
   it('replicates in a cluster, which survives the loss of one', async () => {
