@@ -229,12 +229,13 @@ export class PubSub implements AsyncDisposable {
   async respond<Out = Untyped>(
     topic: string | Readable<Out>,
     handler: RespondHandler<Out>,
-    { concurrency, order, ...options }: RespondOptions<NoInfer<Out>> = {},
+    { concurrency, order, rate, ...options }: RespondOptions<NoInfer<Out>> = {},
   ): Promise<Responder> {
     const subscribe = () => this.subscribe(topic, { groupId: 'responders', ...options })
     return startResponder(this.#log, subscribe, handler, {
       ...(concurrency !== undefined && { concurrency }),
       ...(order !== undefined && { order }),
+      ...(rate !== undefined && { rate }),
     })
   }
 

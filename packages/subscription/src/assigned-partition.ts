@@ -36,6 +36,8 @@ export class AssignedPartition {
   /** Where to fetch on. */
   next: number
   readonly ready = new ReadyQueue()
+  /** What was taken last. */
+  taken: Delivery | undefined = undefined
   /** Counted as delivered before they are handed over, and not handed over yet. */
   readonly counted = new Set<Delivery>()
   /** What the group has put aside of it. */

@@ -130,6 +130,26 @@ export class Consumer<Item> implements Settling {
     })
   }
 
+  /** It has not begun, and is not to for so many milliseconds: it waits with its partition, and that is no attempt. */
+  postpone(delivery: Delivery, wait: number): void {
+    const { partition, slot, retry, lease } = delivery
+    delivery.postponed = true
+    const due = this.log.now() + wait
+    if (retry !== undefined) {
+      delivery.attempts = retry.attempts - 1
+      this.#settling(delivery, partition.source.putAside([delivery], due))
+    } else if (lease !== undefined) lease.lessor.postpone(delivery, wait)
+    else {
+      if (partition.counted.delete(delivery)) {
+        partition.window.undeliver(slot)
+        delivery.attempts--
+      }
+      partition.window.postpone(slot, due)
+      partition.source.touched(partition)
+      partition.source.redeliver(delivery, wait)
+    }
+  }
+
   /** Resolves when everything on its way to the dead letters or the retry queue is durable. */
   async settled(): Promise<void> {
     await Promise.all(this.#unsettled)

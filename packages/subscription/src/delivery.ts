@@ -75,6 +75,8 @@ export class Delivery implements Delivered {
   suspect = false
   /** Where `run` keeps order: it was refused by somebody who is gone, and is to wait so long, those behind it too. Milliseconds since the epoch, 0: it is due. */
   notBefore = 0
+  /** It was put off before, and its time has come. */
+  postponed = false
   /** It was refused and waits for its next delivery. */
   refused = false
   /** What the handler of `run` has said with `nack()`; taken up when it returns. `undefined` before that. */

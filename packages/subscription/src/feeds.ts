@@ -52,14 +52,17 @@ export class Feeds implements Taker {
     }
   }
 
-  /** Resolves when there may be something to take, or it is closed or has failed. */
+  /** Resolves when there may be something to take, or it is closed or has failed; asks for more. */
   arrival(): Promise<void> {
+    const changed = this.changed()
+    if (!this.#paused && !this.#closed && this.#failure === undefined) for (const feed of this.#feeds) feed.demand()
+    return changed
+  }
+
+  /** As `arrival`, and asks for nothing. */
+  changed(): Promise<void> {
     if (this.#closed || this.#failure !== undefined) return Promise.resolve()
-    return new Promise(resolve => {
-      this.#waiting.push(resolve)
-      if (this.#paused) return
-      for (const feed of this.#feeds) feed.demand()
-    })
+    return new Promise(resolve => this.#waiting.push(resolve))
   }
 
   /** Why nothing can go on, if so. */

@@ -4,7 +4,7 @@ export { type Decode, type Delivered, delivered, type NackOptions } from './deli
 export type { SubscriptionErrorCode } from './errors.ts'
 export type { SeekTo, TopicLag } from './feed.ts'
 export type { Instrumentation } from './instrumentation.ts'
-export type { Backoff, CloseOptions, Delivery, RunOptions, SubscriptionOptions } from './options.ts'
+export type { Backoff, CloseOptions, Delivery, RateOptions, RunOptions, SubscriptionOptions } from './options.ts'
 export { type RedriveOptions, redrive } from './redrive.ts'
 export type { SubscriptionStatus } from './status.ts'
 export { type Handler, Subscription } from './subscription.ts'

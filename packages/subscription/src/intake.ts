@@ -293,6 +293,7 @@ export class Intake implements Feed, Source, PageTaker {
       delivery.attempts = window.deliveries(slot)
       delivery.suspect = delivery.attempts > 0
       const due = window.dueAt(slot)
+      delivery.postponed = due > 0
       if (due <= now) deliveries.push(delivery)
       else if (this.#taker.keepsOrder) {
         delivery.notBefore = due
@@ -379,7 +380,12 @@ export class Intake implements Feed, Source, PageTaker {
   /** Under at-most-once the position is ahead of what was handed over: it goes back to the first that was not. */
   async #returnUndelivered(partitions: readonly AssignedPartition[]): Promise<void> {
     if (this.#settings.delivery !== 'at-most-once') return
-    const first = partitions.map(({ partition, ready }) => ({ partition, offset: ready.firstOffset }))
+    const first = partitions.map(({ partition, ready, taken }) => {
+      if (taken === undefined || taken.settling !== undefined) return { partition, offset: ready.firstOffset }
+      // It was waiting for its turn: that is not to come here any more.
+      taken.lapsed = true
+      return { partition, offset: taken.record.offset }
+    })
     for (const { partition, offset } of first) if (offset !== undefined) await this.#offsets.commit(partition, offset)
   }
 

@@ -1,16 +1,16 @@
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Delivery } from './delivery.ts'
-import type { RunOptions } from './options.ts'
+import type { RunSettings } from './settings.ts'
 
 /** What is to stay in order: one delivery of a lane is at work, the others wait behind it. */
 export class Lanes {
-  readonly #order: Required<RunOptions>['order']
+  readonly #order: RunSettings['order']
   readonly #busy = new Map<AssignedPartition, Map<string, Delivery[]>>()
   /** How many wait behind others, and their bytes. */
   waiting = 0
   bytes = 0
 
-  constructor(order: Required<RunOptions>['order']) {
+  constructor(order: RunSettings['order']) {
     this.#order = order
   }
 
@@ -29,6 +29,13 @@ export class Lanes {
     this.waiting++
     this.bytes += delivery.bytes
     return false
+  }
+
+  /** How many of its lane are before it. */
+  ahead(delivery: Delivery): number {
+    const name = this.#nameOf(delivery)
+    const queue = name === undefined ? undefined : this.#busy.get(delivery.partition)?.get(name)
+    return queue === undefined ? 0 : queue.length + 1
   }
 
   /** The next of the lane of a delivery that is done with; it is at work now. */

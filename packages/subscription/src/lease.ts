@@ -8,6 +8,8 @@ export interface Lessor {
   lapsed(delivery: Delivery): void
   /** It is for any member again, after so many milliseconds. */
   giveBack(delivery: Delivery, wait: number): void
+  /** It has not begun, and is for any member after so many milliseconds: that is no attempt. */
+  postpone(delivery: Delivery, wait: number): void
   /** Leases a delivery for longer; resolves when that is durable. @throws AegisError `LEASE_LAPSED` */
   extend(delivery: Delivery, duration: number): Promise<void>
 }

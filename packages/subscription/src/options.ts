@@ -70,6 +70,22 @@ export interface RunOptions {
    * a partition, or nothing. With `mode: 'shared'` nothing does: members of a group take turns.
    */
   order?: 'key' | 'partition' | 'none'
+  /** How often handlers may begin. Default: as often as there is something to do. */
+  rate?: RateOptions
+}
+
+/**
+ * At most `limit` handlers begin within any interval of `per`, later attempts included. What waits for that is not an attempt. It
+ * holds for one `run`; `by: 'key'` for the whole group, for a key is one member's, except with `mode: 'shared'`, and for `per` after
+ * its partition has moved.
+ */
+export interface RateOptions {
+  /** A whole number of at least 1. */
+  limit: number
+  /** Milliseconds or `'1s'`, by the clock of the log. */
+  per: number | string
+  /** `'key'`: of each key, those without a key are free. Default: of all together. */
+  by?: 'key'
 }
 
 export interface CloseOptions {

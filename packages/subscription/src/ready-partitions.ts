@@ -67,6 +67,7 @@ export class ReadyPartitions {
     this.size += ready.size - size
     this.bytes += ready.bytes - bytes
     if (partition === this.#turn[0]) this.#inRow++
+    partition.taken = delivery
     return delivery
   }
 

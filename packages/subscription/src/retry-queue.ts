@@ -195,7 +195,9 @@ export class RetryQueue {
         if (row === undefined) continue
         const { attempts, record } = decodeRetry(source.topic, partition, row)
         tx.putState(this.#space, key, beginRetry(row, attempts + 1))
-        begun.push(new Delivery(record, this.#partition, -1, row.length, { key, attempts: attempts + 1 }))
+        const delivery = new Delivery(record, this.#partition, -1, row.length, { key, attempts: attempts + 1 })
+        delivery.postponed = dueOfKey(key) > 0
+        begun.push(delivery)
       }
       source.stage(tx, this.#partition, [])
       return begun

@@ -4,10 +4,13 @@ import type { AssignedPartition } from './assigned-partition.ts'
 import type { Consumer } from './consumer.ts'
 import type { Delivery, NackOptions } from './delivery.ts'
 import type { HandlerCalls } from './handler-calls.ts'
+import type { RunRate } from './run-rate.ts'
 import type { Handler } from './subscription.ts'
 
 /** What a handler may take in one transaction, in milliseconds: enough to share a commit, too little to wait for. */
 const longest = 10
+/** The longest that a timer can wait, in milliseconds. */
+const longestTimer = 2 ** 31 - 1
 
 /** What all transactions of one `run` have in common. */
 interface Run<Item> {
@@ -15,6 +18,7 @@ interface Run<Item> {
   readonly handler: Handler<Item>
   readonly calls: HandlerCalls
   readonly closing: AbortSignal
+  readonly rate: RunRate | undefined
 }
 
 /** How many messages share a transaction at most: fewer, once one was too large. */
@@ -91,14 +95,21 @@ function upToOneThatWaits(batch: readonly Delivery[]): readonly Delivery[] {
   return waiting < 0 ? batch : batch.slice(0, waiting)
 }
 
-/** Waits until a delivery is due, and not paused; gives whether that has come before the end. */
-async function mayBegin<Item>({ consumer, closing }: Run<Item>, delivery: Delivery): Promise<boolean> {
-  const { feeds } = consumer
-  while (feeds.isPaused(delivery) && !closing.aborted && feeds.failure === undefined) await feeds.arrival()
-  const wait = delivery.notBefore === 0 ? 0 : delivery.notBefore - consumer.log.now()
-  delivery.notBefore = 0
-  if (wait > 0) await setTimeout(wait, undefined, { signal: closing }).catch(() => undefined)
-  return !closing.aborted && !feeds.isPaused(delivery)
+/** Waits until a delivery is due, not paused, and its rate lets it begin; gives whether that has come before the end. */
+async function mayBegin<Item>({ consumer, closing, rate }: Run<Item>, delivery: Delivery): Promise<boolean> {
+  const { feeds, log } = consumer
+  while (!closing.aborted) {
+    const paused = feeds.isPaused(delivery)
+    const wait = Math.max(delivery.notBefore - log.now(), rate?.wait(delivery) ?? 0)
+    if (!paused && wait <= 0) {
+      delivery.notBefore = 0
+      return true
+    }
+    if (feeds.failure !== undefined || !delivery.open) return false
+    if (paused) await feeds.arrival()
+    else await setTimeout(Math.min(wait, longestTimer), undefined, { signal: closing }).catch(() => undefined)
+  }
+  return false
 }
 
 /**
@@ -106,7 +117,7 @@ async function mayBegin<Item>({ consumer, closing }: Run<Item>, delivery: Delive
  * transaction that is run again after a conflict is not another attempt.
  */
 async function commitSome<Item>(
-  { consumer, handler, calls, closing }: Run<Item>,
+  { consumer, handler, calls, closing, rate }: Run<Item>,
   batch: readonly Delivery[],
   items: (Item | undefined)[],
 ): Promise<number> {
@@ -115,6 +126,8 @@ async function commitSome<Item>(
     const handled: Delivery[] = []
     let count = 0
     for (const delivery of batch) {
+      // Another partition was quicker: it waits once more.
+      if (rate !== undefined && rate.wait(delivery) > 0) break
       if (count > 0 && (closing.aborted || consumer.feeds.isPaused(delivery) || performance.now() - began > longest))
         break
       if (count === items.length) items.push(consumer.item(delivery))
@@ -123,6 +136,7 @@ async function commitSome<Item>(
       if (item === undefined) continue
       delivery.inRun = true
       delivery.refusal = undefined
+      rate?.begin(delivery)
       // Who does not wait is not waited for: it costs as much as many a handler.
       const result = calls.call(handler, item, tx)
       if (result !== undefined) await calls.wait(result)
@@ -150,8 +164,7 @@ async function handleAlone<Item>(run: Run<Item>, delivery: Delivery, items: (Ite
   const { consumer, closing } = run
   while (!closing.aborted && delivery.open && (await mayBegin(run, delivery))) {
     try {
-      await commitSome(run, [delivery], items)
-      return
+      if ((await commitSome(run, [delivery], items)) > 0) return
     } catch (error) {
       if (isOver(error, delivery) || !delivery.open) return
       if (isFatal(error)) throw error

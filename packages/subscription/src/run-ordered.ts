@@ -3,13 +3,17 @@ import type { Delivery } from './delivery.ts'
 import type { HandlerCalls } from './handler-calls.ts'
 import { Lanes } from './lanes.ts'
 import { noTransaction } from './no-transaction.ts'
-import type { RunOptions } from './options.ts'
+import type { RunRate } from './run-rate.ts'
+import type { RunSettings } from './settings.ts'
 import type { Handler } from './subscription.ts'
 
-// Deliveries that are taken and not done: enough to find work beside slow keys. More would only move memory from the log to here.
-const mostTaken = 1000
+// Deliveries that are taken and not begun: as many as a partition has between its position and its newest record, to find work beside
+// slow keys. Their bytes are bounded too.
+const mostTaken = 10_000
 /** After so many milliseconds of handlers that do not wait, others of the process get their turn. */
 const longestTurn = 10
+/** The longest that a timer can wait, in milliseconds; who is early is put back. */
+const longestTimer = 2 ** 31 - 1
 
 /** Handlers side by side, while what belongs together stays in order: retries included, each lane does one at a time. */
 export class OrderedRun<Item> {
@@ -20,6 +24,10 @@ export class OrderedRun<Item> {
   readonly #lanes: Lanes
   readonly #limit: number
   readonly #concurrency: number
+  readonly #rate: RunRate | undefined
+  /** Whether a lane has its next one begin when one has begun: it only waits for its rate. */
+  readonly #passing: boolean
+  #rateTimer: NodeJS.Timeout | undefined
   /** Their lane is free for them: those that were waiting behind another, and those whose time to be tried again has come. */
   #next: Delivery[] = []
   /** How many handlers are at work, and how many deliveries wait to be tried again. */
@@ -33,7 +41,8 @@ export class OrderedRun<Item> {
   constructor(
     consumer: Consumer<Item>,
     handler: Handler<Item>,
-    { concurrency, order }: Required<RunOptions>,
+    { concurrency, order }: RunSettings,
+    rate: RunRate | undefined,
     calls: HandlerCalls,
     closing: AbortSignal,
   ) {
@@ -41,9 +50,12 @@ export class OrderedRun<Item> {
     this.#handler = handler
     this.#calls = calls
     this.#closing = closing
-    this.#lanes = new Lanes(order)
+    this.#rate = rate
+    this.#passing = order === 'none' && rate?.byKey === true
+    this.#lanes = new Lanes(this.#passing ? 'key' : order)
     this.#concurrency = concurrency
-    this.#limit = Math.max(mostTaken, 2 * concurrency)
+    // What was taken and has not begun is lost with the process, and given back only when nothing was taken after it.
+    this.#limit = consumer.settings.delivery === 'at-most-once' ? 1 : Math.max(mostTaken, 2 * concurrency)
   }
 
   /** Resolves when the subscription is closed and the handlers have ended. */
@@ -51,6 +63,8 @@ export class OrderedRun<Item> {
     const stop = (): void => {
       for (const timer of this.#retries.values()) clearTimeout(timer)
       this.#retries.clear()
+      clearTimeout(this.#rateTimer)
+      this.#rateTimer = undefined
       this.#end({})
     }
     this.#closing.addEventListener('abort', stop, { once: true })
@@ -79,12 +93,14 @@ export class OrderedRun<Item> {
     let started = 0
     try {
       while (this.#active < this.#concurrency && this.#ended === undefined && !this.#consumer.feeds.closed) {
+        if (this.#limited()) return
         const delivery = this.#nextOfLane() ?? this.#take()
         if (delivery === undefined) {
           this.#await()
           return
         }
         if (delivery.notBefore > 0 && this.#waits(delivery)) continue
+        if (this.#rate?.byKey === true && this.#waitsForRate(this.#rate, delivery)) continue
         this.#start(delivery)
         if ((++started & 31) !== 0) continue
         began ??= performance.now()
@@ -96,6 +112,46 @@ export class OrderedRun<Item> {
     } catch (error) {
       this.#end({ error })
     }
+  }
+
+  /** Whether there is a rate of all together that lets nothing begin now; nothing is taken then, and it goes on by itself. */
+  #limited(): boolean {
+    const { feeds } = this.#consumer
+    if (this.#rate === undefined || this.#rate.byKey || feeds.failure !== undefined) return false
+    const wait = this.#rate.wait()
+    if (wait === 0) return false
+    if (this.#rateTimer !== undefined) return true
+    const timer = setTimeout(() => this.#rateGoesOn(timer), Math.min(wait, longestTimer))
+    this.#rateTimer = timer
+    void this.#watchForFailure(timer)
+    return true
+  }
+
+  #rateGoesOn(timer: NodeJS.Timeout): void {
+    if (this.#rateTimer !== timer) return
+    clearTimeout(timer)
+    this.#rateTimer = undefined
+    this.#schedule()
+  }
+
+  /** What ends the log is told at once. */
+  async #watchForFailure(timer: NodeJS.Timeout): Promise<void> {
+    const { feeds } = this.#consumer
+    while (this.#rateTimer === timer && !feeds.closed && feeds.failure === undefined) await feeds.changed()
+    if (feeds.failure !== undefined) this.#rateGoesOn(timer)
+  }
+
+  /** Whether the rate of its key lets it begin later only: its lane waits with it. */
+  #waitsForRate(rate: RunRate, delivery: Delivery): boolean {
+    const wait = delivery.open ? rate.wait(delivery) : 0
+    if (wait === 0) return false
+    const again = (): void => {
+      this.#retries.delete(delivery)
+      this.#next.push(delivery)
+      this.#schedule()
+    }
+    this.#retries.set(delivery, setTimeout(again, Math.min(wait, longestTimer)))
+    return true
   }
 
   /** The first that is not paused. */
@@ -114,8 +170,15 @@ export class OrderedRun<Item> {
     while (lanes.waiting + this.#retries.size < this.#limit && lanes.bytes < settings.maxPollBytes) {
       const delivery = feeds.take()
       if (delivery === undefined) return undefined
-      // With one at a time there is nothing to wait for, unless something is to be tried again.
-      if (this.#concurrency === 1 && lanes.free) return delivery
+      if (this.#rate?.byKey === true && this.#passing) {
+        const wait = this.#rate.putOff(delivery, lanes.ahead(delivery))
+        if (wait > 0) {
+          this.#consumer.postpone(delivery, wait)
+          continue
+        }
+      }
+      // With one at a time there is nothing to wait for, unless something is to be tried again, or its rate lets it begin later.
+      if (this.#concurrency === 1 && lanes.free && this.#rate?.byKey !== true) return delivery
       if (lanes.enter(delivery)) return delivery
     }
     return undefined
@@ -141,6 +204,7 @@ export class OrderedRun<Item> {
   #start(delivery: Delivery): void {
     this.#active++
     let result: Promise<void> | undefined
+    if (this.#passing) this.#leaveLane(delivery)
     try {
       // Taken away while it waited: it is delivered again, to whoever has it then.
       const item = delivery.open ? this.#consumer.item(delivery) : undefined
@@ -148,6 +212,7 @@ export class OrderedRun<Item> {
         this.#leave(delivery)
       } else {
         delivery.inRun = true
+        this.#rate?.begin(delivery)
         result = this.#calls.call(this.#handler, item, noTransaction) ?? undefined
         if (result === undefined) this.#succeeded(delivery)
         else void this.#waitFor(delivery, this.#calls.wait(result))
@@ -207,10 +272,11 @@ export class OrderedRun<Item> {
 
   #retryAfter(delivery: Delivery, wait: number): void {
     // Its lane waits with it.
-    if (this.#concurrency === 1 && this.#lanes.free) this.#lanes.enter(delivery)
+    if (this.#concurrency === 1 && this.#lanes.free && !this.#passing) this.#lanes.enter(delivery)
     const again = (): void => {
       if (!this.#retries.delete(delivery)) return
-      this.#next.push(delivery)
+      // It has left its lane when it began.
+      if (!this.#passing || this.#lanes.enter(delivery)) this.#next.push(delivery)
       this.#schedule()
     }
     // It is delivered again, to whoever has it now.
@@ -228,18 +294,22 @@ export class OrderedRun<Item> {
           (error: unknown) => this.#end({ error }),
         )
     }
-    this.#retries.set(delivery, setTimeout(count, Math.min(wait, 2 ** 31 - 1)))
+    this.#retries.set(delivery, setTimeout(count, Math.min(wait, longestTimer)))
   }
 
   #waitAfter(delivery: Delivery, error: unknown): number | undefined {
     const { refusal } = delivery
-    const ordered = this.#lanes.hold(delivery)
+    const ordered = !this.#passing && this.#lanes.hold(delivery)
     return refusal === undefined
       ? this.#consumer.failed(delivery, error, { ordered })
       : this.#consumer.failedBy(delivery, refusal, ordered)
   }
 
   #leave(delivery: Delivery): void {
+    if (!this.#passing) this.#leaveLane(delivery)
+  }
+
+  #leaveLane(delivery: Delivery): void {
     if (this.#lanes.free) return
     const next = this.#lanes.leave(delivery)
     if (next !== undefined) this.#next.push(next)

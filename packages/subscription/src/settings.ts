@@ -1,7 +1,7 @@
 import { type LogRecord, parseDuration, parseSize } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { SeekTo } from './feed.ts'
-import type { Backoff, Delivery, RunOptions, SubscriptionOptions } from './options.ts'
+import type { Backoff, Delivery, RateOptions, RunOptions, SubscriptionOptions } from './options.ts'
 
 /** Options with everything filled in. */
 export interface Settings {
@@ -181,16 +181,41 @@ function checkShared(topic: string, { groupId, delivery, priority }: Subscriptio
   }
 }
 
+/** Options of `run` with everything filled in. */
+export interface RunSettings {
+  readonly concurrency: number
+  readonly order: 'key' | 'partition' | 'none'
+  /** `per` in milliseconds. */
+  readonly rate: { readonly limit: number; readonly per: number; readonly byKey: boolean } | undefined
+}
+
 /** @throws AegisError `SUBSCRIPTION_INVALID` */
-export function checkRunOptions(handler: unknown, options: RunOptions, shared: boolean): Required<RunOptions> {
+export function checkRunOptions(handler: unknown, options: RunOptions, shared: boolean): RunSettings {
   if (typeof handler !== 'function') invalid(`the handler of run is ${show(handler)}: give a function of the item`)
-  const unknown = Object.keys(options).find(option => option !== 'concurrency' && option !== 'order')
-  if (unknown !== undefined) invalid(`option ${show(unknown)} of run is not known: there are concurrency, order`)
+  checkNames('run', options, ['concurrency', 'order', 'rate'])
   if (shared && (options.order ?? 'none') !== 'none') {
     invalid(`order is ${show(options.order)}: with mode: 'shared' there is none`)
   }
   return {
     concurrency: whole('concurrency', options.concurrency ?? 1, 100_000),
     order: oneOf('order', options.order ?? (shared ? 'none' : 'key'), ['key', 'partition', 'none']),
+    rate: options.rate === undefined ? undefined : checkRate(options.rate),
   }
+}
+
+function checkRate(rate: RateOptions): RunSettings['rate'] {
+  if (typeof rate !== 'object' || rate === null) invalid(`rate is ${show(rate)}: give { limit: 100, per: '1s' }`)
+  checkNames('rate', rate, ['limit', 'per', 'by'])
+  const { limit, per, by } = rate
+  if (by !== undefined) oneOf('rate.by', by, ['key'])
+  return {
+    limit: whole('rate.limit', limit, Number.MAX_SAFE_INTEGER),
+    per: atLeastOne('rate.per', per),
+    byKey: by === 'key',
+  }
+}
+
+function checkNames(of: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find(option => !known.includes(option))
+  if (unknown !== undefined) invalid(`option ${show(unknown)} of ${of} is not known: there are ${known.join(', ')}`)
 }

@@ -128,7 +128,10 @@ export class SharedGroup implements Taker, Lessor {
     this.#members.delete(member)
     for (const lease of [...this.#leases]) {
       for (const delivery of [...lease.deliveries]) {
-        if (delivery.holder === member) this.giveBack(delivery, 0)
+        if (delivery.holder !== member) continue
+        // What has waited for its rate has not been an attempt.
+        if (delivery.settling === undefined) this.postpone(delivery, 0)
+        else this.giveBack(delivery, 0)
       }
     }
     if (this.#members.size > 0) return
@@ -175,6 +178,10 @@ export class SharedGroup implements Taker, Lessor {
     if (delivery.open) this.#redeliver(this.#again(delivery, delivery.attempts), wait)
   }
 
+  postpone(delivery: Delivery, wait: number): void {
+    if (delivery.open) this.#redeliver(this.#unleased(delivery), wait)
+  }
+
   async extend(delivery: Delivery, duration: number): Promise<void> {
     const { partition, slot, retry, lease } = delivery
     if (lease === undefined || delivery.lapsed) throw lapsedError(delivery)
@@ -200,6 +207,7 @@ export class SharedGroup implements Taker, Lessor {
     delivery.tell('its lease has lapsed')
     const again = new Delivery(record, partition, slot, bytes, retry && { key: retry.key, attempts: attempts + 1 })
     again.attempts = attempts
+    again.postponed = delivery.postponed
     return again
   }
 
@@ -219,11 +227,15 @@ export class SharedGroup implements Taker, Lessor {
 
   /** It was leased and not handed over: that is no attempt. */
   #putBack(delivery: Delivery): void {
-    const { partition, slot, retry, record } = delivery
+    this.#pool.push(this.#unleased(delivery), this.#settings.priority(delivery.record))
+  }
+
+  #unleased(delivery: Delivery): Delivery {
+    const { partition, slot, retry } = delivery
     if (retry === undefined) partition.window.undeliver(slot)
     const again = this.#again(delivery, delivery.attempts - 1)
     again.suspect = delivery.suspect
-    this.#pool.push(again, this.#settings.priority(record))
+    return again
   }
 
   async #leaseSome(): Promise<void> {

@@ -14,6 +14,7 @@ import { ItemIterator } from './iterator.ts'
 import type { CloseOptions, RunOptions, SubscriptionOptions } from './options.ts'
 import { runExactlyOnce } from './run-exactly-once.ts'
 import { OrderedRun } from './run-ordered.ts'
+import { RunRate } from './run-rate.ts'
 import { checkOptions, checkRunOptions, checkSeek, duration, invalid } from './settings.ts'
 import { SharedGroup } from './shared-group.ts'
 import type { SubscriptionStatus } from './status.ts'
@@ -135,9 +136,10 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#calls = calls
     const exactlyOnce = consumer.settings.delivery === 'exactly-once'
     consumer.feeds.keepsOrder = exactlyOnce || checked.order !== 'none'
+    const rate = checked.rate && new RunRate(checked.rate, () => consumer.log.now(), consumer.settings.lease)
     const work = exactlyOnce
-      ? runExactlyOnce({ consumer, handler: handle, calls, closing }, checked.concurrency)
-      : new OrderedRun(consumer, handle, checked, calls, closing).run()
+      ? runExactlyOnce({ consumer, handler: handle, calls, closing, rate }, checked.concurrency)
+      : new OrderedRun(consumer, handle, checked, rate, calls, closing).run()
     this.#running = work.catch(() => undefined)
     try {
       await Promise.race([work, this.#givenUp])

@@ -291,3 +291,28 @@ it('under exactly-once a pause holds for what has been fetched with it, also whe
   await subscription.close()
   await running
 })
+
+it('under exactly-once what is paused while it waits to be tried again is tried when it goes on', async () => {
+  await using log = await openLog({ memory: true })
+  await log.createTopic('t')
+  await publish(log, 'a', 'b')
+  const subscription = await subscribe(log, { ...earliest, delivery: 'exactly-once', backoff: 20 })
+  const seen: string[] = []
+  const failed = deferred<void>()
+  const running = subscription.run(({ text, attempts }) => {
+    seen.push(`${text}${attempts}`)
+    if (text === 'b') void subscription.close()
+    if (text !== 'a' || attempts > 1) return
+    // With others first, which is no attempt, and then alone.
+    if (seen.length === 2) failed.resolve()
+    throw new Error('again')
+  })
+  await failed.promise
+  subscription.pause()
+  // Its time has come and gone.
+  await new Promise(resolve => setTimeout(resolve, 60))
+  expect(seen).toEqual(['a1', 'a1'])
+  subscription.resume()
+  await running
+  expect(seen).toEqual(['a1', 'a1', 'a2', 'b1'])
+})

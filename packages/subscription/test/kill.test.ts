@@ -8,11 +8,12 @@ import { everything } from './items.ts'
 
 const total = 400
 
-// A consumer of its own that tells each message it has handled, until it is killed.
+// A consumer of its own that tells each message it has handled, until it is killed; however late that is, it leaves some to the next.
 const program = `
 import { openLog } from '@aegis/log'
 import { Subscription } from '@aegis/subscription'
-const [dataDir, delivery] = process.argv.slice(1)
+const [dataDir, delivery, lines] = process.argv.slice(1)
+let printed = 0
 const log = await openLog({ dataDir })
 const subscription = await Subscription.open(
   log, 't', (record, { ack }) => ({ text: Buffer.from(record.value).toString(), ack }),
@@ -21,6 +22,7 @@ await subscription.run(async ({ text }, tx) => {
   if (delivery === 'exactly-once') tx.append('out', { value: Buffer.from(text) })
   else await log.append('out', { value: Buffer.from(text) })
   console.log(text)
+  if (++printed === Number(lines) + 20) await new Promise(() => undefined)
 })
 `
 
@@ -39,7 +41,7 @@ for (const delivery of ['at-least-once', 'exactly-once'] as const) {
       )
     }
     for (const lines of [1, 37, 60, 100])
-      await linesUntilKilled(import.meta.dirname, program, [dataDir, delivery], lines)
+      await linesUntilKilled(import.meta.dirname, program, [dataDir, delivery, String(lines)], lines)
     await using log = await openLog({ dataDir })
     const { Subscription } = await import('../src/index.ts')
     const subscription = await Subscription.open(log, 't', ({ value }) => ({ text: Buffer.from(value!).toString() }), {

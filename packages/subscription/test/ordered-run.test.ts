@@ -129,4 +129,50 @@ describe('handlers side by side', () => {
       )
     })
   }
+
+  it('under at-most-once lose nothing that has not begun, when the subscription is closed, and begin nothing twice', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const all = Array.from({ length: 30 }, (_, at) => record(`${at % 3}/${at}`, String(at % 3), 0))
+    await log.append('t', all)
+    const begun: string[] = []
+    while (begun.length < all.length) {
+      const subscription = await subscribe(log, { from: 'earliest', groupId: 'g', delivery: 'at-most-once' })
+      const count = begun.length + 4
+      await subscription.run(
+        async ({ text }) => {
+          begun.push(text)
+          // Those of one key wait for one another.
+          await turns(text.startsWith('0/') ? 5 : 1)
+          if (begun.length >= count || begun.length === all.length) void subscription.close()
+        },
+        { concurrency: 3 },
+      )
+    }
+    expect(begun.toSorted()).toEqual(all.map(({ value }) => String(value)).toSorted())
+  })
+
+  it('find work behind 5,000 messages of a key that is slow', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    await log.append(
+      't',
+      Array.from({ length: 5000 }, () => record('slow', 'slow', 0)),
+    )
+    await log.append('t', record('quick', 'quick', 0))
+    const subscription = await subscribe(log, { from: 'earliest', groupId: 'g' })
+    const found = deferred<void>()
+    const begun: string[] = []
+    const running = subscription.run(
+      async ({ text }) => {
+        begun.push(text)
+        if (text === 'quick') found.resolve()
+        await found.promise
+        void subscription.close()
+      },
+      { concurrency: 2 },
+    )
+    await running
+    expect(begun).toEqual(['slow', 'quick'])
+  })
 })
