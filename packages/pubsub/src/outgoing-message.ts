@@ -37,12 +37,18 @@ type Content<T> =
 export type OutgoingMessage<T = Untyped> = MessageFields & {
   readonly deliverAt?: undefined
   readonly delay?: undefined
+  readonly debounce?: undefined
 } & Content<T>
 
 /** A message that comes into its topic later: `deliverAt` a time (milliseconds since the epoch or a Date), or after a `delay` (`'5m'`). */
 export type DelayedMessage<T = Untyped> = MessageFields &
-  Content<T> &
-  (
+  Content<T> & {
+    /**
+     * Replaces the message that was published to the topic with the same text here, if that still waits: of a burst only the last
+     * comes, and with `delay` only when nothing more has come for so long. Not with a `messageId`.
+     */
+    readonly debounce?: string
+  } & (
     | { readonly deliverAt: number | Date; readonly delay?: undefined }
     | { readonly delay: number | string; readonly deliverAt?: undefined }
   )
@@ -69,9 +75,10 @@ export interface PublishRules {
 
 /** Most messages have only these; the others are looked at when there is one of them. */
 const plain: ReadonlySet<string> = new Set(['key', 'headers', 'partition', 'timestamp', 'payload', 'tombstone'])
-const special: ReadonlySet<string> = new Set(['ttl', 'priority', 'messageId', 'deliverAt', 'delay'])
+const special: ReadonlySet<string> = new Set(['ttl', 'priority', 'messageId', 'deliverAt', 'delay', 'debounce'])
 const known = [...plain, ...special].join(', ')
-const longestMessageId = 512
+/** Of a `messageId`, and of what `debounce` says. */
+const longestText = 512
 
 const invalid = (topic: string, message: string): never => {
   throw new AegisError('MESSAGE_INVALID', `a message for topic ${topic}: ${message}`)
@@ -143,6 +150,11 @@ function milliseconds(topic: string, field: string, value: number | string): num
   }
 }
 
+function checkText(topic: string, field: string, text: string): void {
+  if (typeof text === 'string' && text !== '' && text.isWellFormed() && text.length <= longestText) return
+  invalid(topic, `${field} is ${JSON.stringify(text)}: give 1 to ${longestText} characters of text`)
+}
+
 function checkTombstone(topic: string, { tombstone, key, payload }: OutgoingMessage | DelayedMessage): void {
   if (typeof tombstone !== 'boolean') invalid(topic, `tombstone is ${JSON.stringify(tombstone)}: give true`)
   if (!tombstone) return
@@ -165,20 +177,25 @@ function encodeHeaders(topic: string, headers: Readonly<Record<string, string>>)
 
 function addedHeaders(
   topic: string,
-  { messageId, priority, ttl }: OutgoingMessage | DelayedMessage,
+  { messageId, debounce, deliverAt, delay, priority, ttl }: OutgoingMessage | DelayedMessage,
   rules: PublishRules | undefined,
 ): Header[] {
   const added: Header[] = []
   if (messageId !== undefined) {
-    if (
-      typeof messageId !== 'string' ||
-      messageId === '' ||
-      !messageId.isWellFormed() ||
-      messageId.length > longestMessageId
-    ) {
-      invalid(topic, `messageId is ${JSON.stringify(messageId)}: give 1 to ${longestMessageId} characters of text`)
-    }
+    checkText(topic, 'messageId', messageId)
     added.push(header(reserved.messageId, messageId))
+  }
+  if (debounce !== undefined) {
+    checkText(topic, 'debounce', debounce)
+    if (deliverAt === undefined && delay === undefined) {
+      invalid(topic, 'debounce goes with delay or deliverAt: what comes at once cannot be replaced any more')
+    }
+    if (messageId !== undefined) {
+      invalid(
+        topic,
+        'give messageId or debounce, not both: with the one a repeat is left out, with the other the one before it',
+      )
+    }
   }
   if (priority !== undefined) {
     if (!Number.isInteger(priority) || priority < 0 || priority > 9) {

@@ -13,8 +13,9 @@ import {
   withExpiry,
 } from './outgoing-message.ts'
 import { type PublishLimit, sizeOfRecord } from './publish-limit.ts'
+import { Bursts } from './schedule/bursts.ts'
 import type { Scheduler } from './schedule/scheduler.ts'
-import { type ScheduledMessage, schedule, scheduleOnce } from './schedule/schedules.ts'
+import { type ScheduledMessage, schedule, scheduleKnown } from './schedule/schedules.ts'
 import type { ScheduledRecord } from './schedule/stored-schedule.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Topic } from './topic.ts'
@@ -46,6 +47,7 @@ export class Publisher {
   readonly #scheduler: Scheduler
   readonly #limit: PublishLimit | undefined
   readonly #telemetry: Telemetry | undefined
+  readonly #bursts = new Bursts<ScheduledMessage[]>()
 
   constructor(log: Log, { messageIds, scheduler, limit, telemetry }: PublisherParts) {
     this.#log = log
@@ -99,15 +101,17 @@ export class Publisher {
     if (now.length === 0) {
       const prepared = delayed.map(message => this.#prepareDelayed(description, topic, message))
       const records = prepared.map(({ scheduled }) => scheduled.record)
-      return this.#limited(name, records, () =>
+      const write = (): Promise<ScheduledMessage[]> =>
         this.#log.transaction(async tx => {
           const written: ScheduledMessage[] = []
           for (const { scheduled, dueAt } of prepared) {
-            written.push(await scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt))
+            written.push(await scheduleKnown(tx, this.#scheduler, description, scheduled, dueAt))
           }
           return written
-        }),
-      )
+        })
+      const debounce = prepared.length === 1 ? prepared[0]!.scheduled.debounce : undefined
+      if (debounce === undefined) return this.#limited(name, records, write)
+      return this.#limited(name, records, () => this.#bursts.write(`${description.incarnation}/${debounce}`, write))
     }
     const identified = this.#identified(description, topic, now)
     const [{ record, messageId } = {}] = identified
@@ -170,17 +174,17 @@ export class Publisher {
     return this.#messageIds.append(tx, description, this.#identified(description, topic, messages))
   }
 
-  /** For later, of a message without an id. */
+  /** For later, of a message that is nothing to another. */
   schedule(tx: Transaction, topic: AnyTopic, message: DelayedMessage): ScheduledMessage {
     const { scheduled, dueAt } = this.#prepareDelayed(this.#log.topic(nameOf(topic)), topic, message)
     return schedule(tx, this.#scheduler, scheduled, dueAt)
   }
 
-  /** For later; one with an id only once. */
-  async scheduleOnce(tx: Transaction, topic: AnyTopic, message: DelayedMessage): Promise<ScheduledMessage> {
+  /** For later; one with an id only once, and one that is debounced in the place of the one before. */
+  async scheduleKnown(tx: Transaction, topic: AnyTopic, message: DelayedMessage): Promise<ScheduledMessage> {
     const description = await knownTopic(this.#log, nameOf(topic))
     const { scheduled, dueAt } = this.#prepareDelayed(description, topic, message)
-    return scheduleOnce(tx, this.#scheduler, description, scheduled, dueAt)
+    return scheduleKnown(tx, this.#scheduler, description, scheduled, dueAt)
   }
 
   #limited<T>(topic: string, records: readonly OutgoingRecord[], publish: () => Promise<T>): Promise<T> {
@@ -215,7 +219,7 @@ export class Publisher {
     topic: AnyTopic,
     message: DelayedMessage,
   ): { readonly scheduled: ScheduledRecord; readonly dueAt: number } {
-    const { ttl, messageId } = message
+    const { ttl, messageId, debounce } = message
     const { name, maxMessageSize, partitions } = description
     const dueAt = dueTime(name, message, this.#log.now())
     const record = this.#withContext(encodeMessage(description, message, rulesOf(topic)))
@@ -233,7 +237,7 @@ export class Publisher {
         `partition ${String(partition)} of topic ${name}: it has 0 to ${partitions - 1}`,
       )
     }
-    return { scheduled: { topic: name, record, ttl, messageId }, dueAt }
+    return { scheduled: { topic: name, record, ttl, messageId, debounce }, dueAt }
   }
 }
 

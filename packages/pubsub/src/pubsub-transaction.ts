@@ -20,11 +20,12 @@ export interface PubSubTransaction {
   ): Promise<Receipt>
   publish<In = Untyped>(
     topic: string | Topic<In, Untyped>,
-    message: DelayedMessage<NoInfer<In>> & { readonly messageId?: undefined },
+    message: DelayedMessage<NoInfer<In>> & { readonly messageId?: undefined; readonly debounce?: undefined },
   ): ScheduledMessage
+  /** As one with a `messageId`, which may also be one that is debounced. */
   publish<In = Untyped>(
     topic: string | Topic<In, Untyped>,
-    message: DelayedMessage<NoInfer<In>> & { readonly messageId: string },
+    message: DelayedMessage<NoInfer<In>> & ({ readonly messageId: string } | { readonly debounce: string }),
   ): Promise<ScheduledMessage>
   /** Messages without `messageId`, that come into the topic now. @throws AegisError as `PubSub.publish` */
   publishMany<In = Untyped>(
@@ -39,7 +40,9 @@ export function publishWithin(tx: Transaction, publisher: Publisher): PubSubTran
     // What does not read can be done at once, and need not be awaited.
     const once = message?.messageId !== undefined
     if (isDelayed(message)) {
-      return once ? awaited(publisher.scheduleOnce(tx, topic, message)) : publisher.schedule(tx, topic, message)
+      return once || message.debounce !== undefined
+        ? awaited(publisher.scheduleKnown(tx, topic, message))
+        : publisher.schedule(tx, topic, message)
     }
     return once ? awaited(publisher.appendOnce(tx, topic, [message])) : publisher.append(tx, topic, [message])
   }

@@ -9,6 +9,7 @@ if (!installed && process.env['CI'] === 'true') throw new Error('no nats-server 
 const suites = [
   './complaints.test.ts',
   './cron.test.ts',
+  './debounce.test.ts',
   './delayed.test.ts',
   './history.test.ts',
   './message-fields.test.ts',

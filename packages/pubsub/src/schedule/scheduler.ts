@@ -10,9 +10,10 @@ import {
   cronNameOf,
   cronSpace,
   decodeScheduled,
-  delayedIdSpace,
   dueTimeOf,
   encodeScheduled,
+  idOf,
+  placeOfWaiting,
   type ScheduledRecord,
   withDueTime,
 } from './stored-schedule.ts'
@@ -125,9 +126,16 @@ export class Scheduler {
     await this.#log.transaction(async tx => {
       const value = await getDue(tx, key)
       if (value === undefined) return
+      const later = withDueTime(key, dueAt)
       deleteDue(tx, key)
-      putDue(tx, withDueTime(key, dueAt), value)
-      if (name === undefined) return
+      putDue(tx, later, value)
+      if (name === undefined) {
+        const scheduled = decodeScheduled(value)
+        const topic = await this.#topicOf(scheduled)
+        const noted = topic && placeOfWaiting(topic, scheduled)
+        if (noted !== undefined) tx.putState(...noted, Buffer.from(idOf(later)))
+        return
+      }
       const stored = await tx.getState(cronSpace, Buffer.from(name))
       if (stored === undefined) return
       tx.putState(cronSpace, Buffer.from(name), encodeCron(decodeScheduled<StoredCron>(stored), dueAt))
@@ -142,11 +150,11 @@ export class Scheduler {
     const name = cronNameOf(key)
     if (name !== undefined) return this.#moveOccurrence(tx, name, dueTimeOf(key))
     const scheduled = decodeScheduled(value)
-    const { messageId } = scheduled
     const topic = await this.#topicOf(scheduled)
     // Its topic was deleted, and with it all its messages.
     if (topic === undefined) return
-    if (messageId !== undefined) tx.deleteState(delayedIdSpace, delayedIdKey(topic, messageId))
+    const noted = placeOfWaiting(topic, scheduled)
+    if (noted !== undefined) tx.deleteState(...noted)
     await this.#publish(tx, topic, scheduled, dueTimeOf(key))
   }
 
@@ -186,10 +194,6 @@ export class Scheduler {
     }
   }
 }
-
-/** Where it is noted that a message with an id waits for its time. */
-export const delayedIdKey = ({ incarnation }: TopicDescription, messageId: string): Uint8Array =>
-  Buffer.from(`${incarnation}/${messageId}`)
 
 /** A schedule with its next occurrence. */
 export function encodeCron(schedule: ScheduledRecord & CronRule, nextAt: number): Uint8Array {

@@ -6,18 +6,18 @@ import { encodeMessage, type OutgoingMessage } from '../outgoing-message.ts'
 import type { Topic } from '../topic.ts'
 import { type CatchUp, checkRule, nextOccurrence } from './cron.ts'
 import { deleteDue, getDue, putDue, scanDue } from './due-buckets.ts'
-import { delayedIdKey, encodeCron, putCron, type Scheduler, type StoredCron } from './scheduler.ts'
+import { encodeCron, putCron, type Scheduler, type StoredCron } from './scheduler.ts'
 import {
   cronKey,
   cronNameOf,
   cronSpace,
   decodeScheduled,
-  delayedIdSpace,
   dueTimeOf,
   encodeScheduled,
   idOf,
   keyOfId,
   newMessageKey,
+  placeOfWaiting,
   type ScheduledRecord,
 } from './stored-schedule.ts'
 
@@ -143,7 +143,7 @@ export class Schedules {
       if (key === undefined || value === undefined) return false
       deleteDue(tx, key)
       if (cronNameOf(key) !== undefined) tx.deleteState(cronSpace, Buffer.from(id))
-      else await this.#forgetId(tx, decodeScheduled(value))
+      else await this.#forgetNote(tx, decodeScheduled(value))
       return true
     })
   }
@@ -153,10 +153,10 @@ export class Schedules {
     return stored === undefined ? undefined : cronKey(decodeScheduled<StoredCron>(stored).nextAt, name)
   }
 
-  async #forgetId(tx: Transaction, { topic, messageId }: ScheduledRecord): Promise<void> {
-    if (messageId === undefined) return
+  async #forgetNote(tx: Transaction, scheduled: ScheduledRecord): Promise<void> {
     try {
-      tx.deleteState(delayedIdSpace, delayedIdKey(await knownTopic(this.#log, topic), messageId))
+      const noted = placeOfWaiting(await knownTopic(this.#log, scheduled.topic), scheduled)
+      if (noted !== undefined) tx.deleteState(...noted)
     } catch (error) {
       if (!AegisError.is(error, 'TOPIC_UNKNOWN')) throw error
     }
@@ -186,23 +186,25 @@ export function schedule(
   return { topic: scheduled.topic, id: idOf(key), dueAt }
 }
 
-/** As `schedule`, unless it has an id and a message with that waits for its time already. */
-export async function scheduleOnce(
+/** As `schedule`; if one with its id waits already, that is all; if one of its `debounce` does, this one takes its place. */
+export async function scheduleKnown(
   tx: Transaction,
   scheduler: Scheduler,
   topic: TopicDescription,
   scheduled: ScheduledRecord,
   dueAt: number,
 ): Promise<ScheduledMessage> {
-  if (scheduled.messageId === undefined) return schedule(tx, scheduler, scheduled, dueAt)
-  const idKey = delayedIdKey(topic, scheduled.messageId)
-  const stored = await tx.getState(delayedIdSpace, idKey)
+  const noted = placeOfWaiting(topic, scheduled)
+  if (noted === undefined) return schedule(tx, scheduler, scheduled, dueAt)
+  const stored = await tx.getState(...noted)
   if (stored !== undefined) {
     const id = Buffer.from(stored).toString()
-    return { topic: topic.name, id, dueAt: dueTimeOf(keyOfId(id)!) }
+    const key = keyOfId(id)!
+    if (scheduled.messageId !== undefined) return { topic: topic.name, id, dueAt: dueTimeOf(key) }
+    deleteDue(tx, key)
   }
   const message = schedule(tx, scheduler, scheduled, dueAt)
-  tx.putState(delayedIdSpace, idKey, Buffer.from(message.id))
+  tx.putState(...noted, Buffer.from(message.id))
   return message
 }
 

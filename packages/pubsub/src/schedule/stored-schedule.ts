@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { decodeRecordBatch, encodeRecordBatch, type OutgoingRecord } from '@aegis/log'
+import { decodeRecordBatch, encodeRecordBatch, type OutgoingRecord, type TopicDescription } from '@aegis/log'
 
 /** A message that waits for its time, as it will be published. */
 export interface ScheduledRecord {
@@ -7,12 +7,15 @@ export interface ScheduledRecord {
   readonly record: OutgoingRecord
   readonly ttl: number | string | undefined
   readonly messageId: string | undefined
+  readonly debounce?: string | undefined
 }
 
 /** Cron schedules by name. */
 export const cronSpace = '$schedules'
 /** Which delayed message has an id, until it is in its topic. */
-export const delayedIdSpace = '$scheduled-ids'
+const delayedIdSpace = '$scheduled-ids'
+/** Which delayed message is replaced by the next of its `debounce`, until it is in its topic. */
+const debounceSpace = '$debounced'
 
 const messageKind = 0
 const cronKind = 1
@@ -64,10 +67,13 @@ export function keyOfId(id: string): Uint8Array | undefined {
 }
 
 /** As a head of JSON and the record as a batch, whose checksum comes with it. */
-export function encodeScheduled({ topic, record, ttl, messageId }: ScheduledRecord, more: object = {}): Uint8Array {
+export function encodeScheduled(
+  { topic, record, ttl, messageId, debounce }: ScheduledRecord,
+  more: object = {},
+): Uint8Array {
   const { key, value, headers, timestamp, partition } = record
   const head = Buffer.from(
-    JSON.stringify({ topic, ttl, messageId, partition, timed: timestamp !== undefined, ...more }),
+    JSON.stringify({ topic, ttl, messageId, debounce, partition, timed: timestamp !== undefined, ...more }),
   )
   const size = Buffer.alloc(4)
   size.writeUInt32BE(head.length)
@@ -84,6 +90,15 @@ export function decodeScheduled<More extends object = object>(stored: Uint8Array
   const { key, value, headers, timestamp } = decodeRecordBatch(buffer.subarray(end)).records[0]!
   const record = { key, value, headers, ...(timed && { timestamp }), ...(partition !== undefined && { partition }) }
   return { ...head, record }
+}
+
+/** Where it is noted that a message waits that is known by its id, or is to be replaced; `undefined` when there is nothing to note. */
+export function placeOfWaiting(
+  { incarnation }: TopicDescription,
+  { messageId, debounce }: Pick<ScheduledRecord, 'messageId' | 'debounce'>,
+): readonly [space: string, key: Uint8Array] | undefined {
+  if (messageId !== undefined) return [delayedIdSpace, Buffer.from(`${incarnation}/${messageId}`)]
+  return debounce === undefined ? undefined : [debounceSpace, Buffer.from(`${incarnation}/${debounce}`)]
 }
 
 function writeTime(key: Buffer, time: number): void {
