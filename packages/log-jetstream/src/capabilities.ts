@@ -9,7 +9,6 @@ export const capabilitiesOf = ({ features: { transactions }, replicas, maxPayloa
   compaction: true,
   truncation: true,
   keyedPartitions: false,
-  retentionBytes: false,
   lag: 'approximate',
   shared: true,
   maxReplicationFactor: replicas,

@@ -164,18 +164,12 @@ export class Catalog {
     if (config !== null) this.#topics.set(config.name, new Topic(config, sequence))
   }
 
-  #checkLimits({ name, maxMessageSize, retentionBytes }: TopicSettings): void {
+  #checkLimits({ name, maxMessageSize }: TopicSettings): void {
     const most = this.#domain.maxPayload
     if (maxMessageSize > most) {
       throw new AegisError(
         'LOG_INVALID',
         `maxMessageSize of topic ${name} is ${maxMessageSize}: the servers take at most ${most} (their max_payload)`,
-      )
-    }
-    if (retentionBytes !== null) {
-      throw new AegisError(
-        'NOT_SUPPORTED',
-        `retention.bytes of topic ${name}: JetStream does not count the bytes of a partition; give a time`,
       )
     }
   }

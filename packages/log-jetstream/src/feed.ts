@@ -6,7 +6,7 @@ import { isPassing, translated } from './patience.ts'
 import { type Pulled, pulled } from './pulled.ts'
 
 /** Where a feed begins. */
-export type FeedStart = { readonly sequence: number } | 'last-of-each-subject'
+export type FeedStart = { readonly sequence: number; readonly headersOnly?: boolean } | 'last-of-each-subject'
 
 const batch = 512
 /** A server says that it lives so often, in milliseconds; twice without a word and the consumer is made anew. */
@@ -24,6 +24,7 @@ export class Feed {
   readonly #filter: string
   readonly #arrived: () => void
   readonly #ended: () => void
+  readonly #headersOnly: boolean
   #start: FeedStart
   #queue: Pulled[] = []
   #taken = 0
@@ -42,6 +43,7 @@ export class Feed {
     this.#stream = stream
     this.#filter = filter
     this.#start = start
+    this.#headersOnly = typeof start === 'object' && start.headersOnly === true
     this.#arrived = arrived
     this.#ended = domain.onReconnect(() => void this.#open())
     void this.#open()
@@ -115,6 +117,7 @@ export class Feed {
       mem_storage: true,
       num_replicas: 1,
       inactive_threshold: nanos(inactiveThreshold),
+      ...(this.#headersOnly && { headers_only: true }),
     }
     if (this.#start === 'last-of-each-subject') return { ...common, deliver_policy: DeliverPolicy.LastPerSubject }
     const { sequence } = this.#start

@@ -3,11 +3,11 @@ import { partitionForKey } from '@aegis/log'
 import { checkHistoryOptions, withinBytes } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
-import { lastOfEach } from './last-of-each.ts'
 import { lastMessage, messagesFrom, nextMessage } from './messages.ts'
 import { keyOf, recordCount, recordsOf, versionsOf } from './record-message.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { Topic } from './topic.ts'
+import { lastOfEach } from './up-to-now.ts'
 
 /** @throws AegisError `LOG_INVALID` */
 export function checkKeyed({ config: { name, keyed } }: Topic, operation: string, kinds: readonly Keyed[]): void {

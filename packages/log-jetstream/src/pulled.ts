@@ -7,6 +7,8 @@ export interface Pulled extends StoredMessage {
   readonly delivery: number
   /** How many are left for the consumer. */
   readonly pending: number
+  /** Of its data, also where only headers were asked for. */
+  readonly size: number
 }
 
 /** What stands in the reply subject: `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time>.<pending>`, or longer since 2.10. */
@@ -21,6 +23,7 @@ export function pulled(message: Msg): Pulled {
     delivery: Number(tokens[at + 2]),
     time: Math.floor(Number(tokens[at + 3]) / 1e6),
     pending: Number(tokens[at + 4]),
-    id: message.headers === undefined ? undefined : messageId(message.headers),
+    id: messageId(message.headers),
+    size: data.length || Number(message.headers?.get('Nats-Msg-Size')),
   }
 }

@@ -1,9 +1,9 @@
 import { AegisError } from '@aegis/storage'
 import type { Domain } from './domain.ts'
 import { startsWith } from './keyed-reads.ts'
-import { lastOfEach } from './last-of-each.ts'
 import type { StoredMessage } from './stored-message.ts'
 import { bytesOf, tokenOf } from './subjects.ts'
+import { lastOfEach } from './up-to-now.ts'
 
 // An entry of a private key space is a message: a byte of flags, the key where the subject has only its digest, the value.
 

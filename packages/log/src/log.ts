@@ -83,8 +83,6 @@ export interface Capabilities {
   readonly maxMessageSize: number
   /** Whether a record of a keyed topic can have another partition than its key's; otherwise refused with `NOT_SUPPORTED`. */
   readonly keyedPartitions: boolean
-  /** Whether `retention` can limit the bytes of a partition; otherwise it is refused with `NOT_SUPPORTED`. */
-  readonly retentionBytes: boolean
 }
 
 /** A durable partitioned log: the narrow waist that everything in Aegis stands on. */

@@ -70,7 +70,6 @@ export class EmbeddedLog implements Log {
     maxReplicationFactor: 1,
     maxMessageSize,
     keyedPartitions: true,
-    retentionBytes: true,
   } as const
   readonly storage: StoredReads
   /** The storage itself, for those who copy or verify it. */

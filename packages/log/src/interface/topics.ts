@@ -73,8 +73,12 @@ export interface PartitionDescription {
   readonly startOffset: number
   /** The offset after the newest record's. */
   readonly endOffset: number
+  /**
+   * How many records there are. A guess where `capabilities.lag` is `'approximate'`: batches are counted, and the first and the
+   * last say how many records one has.
+   */
   readonly records: number
-  /** Bytes of the stored batches, before compression. */
+  /** Bytes of the stored batches, before compression; a guess where `records` is one. */
   readonly bytes: number
   /** How many batches they are; a driver that stores each append apart gives the number of those. */
   readonly batches: number

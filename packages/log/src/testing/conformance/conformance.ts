@@ -6,6 +6,7 @@ import { groupTests } from './groups.ts'
 import { historyTests } from './keyed-history.ts'
 import { latestTests } from './keyed-latest.ts'
 import { lifecycleTests } from './lifecycle.ts'
+import { limitTests } from './limiting.ts'
 import { nameTests } from './names.ts'
 import { positionTests } from './positions.ts'
 import { readTests } from './reading.ts'
@@ -59,6 +60,7 @@ export function logConformance(
     staticMemberTests(tests)
     positionTests(tests)
     timeTests(tests)
+    limitTests(tests)
     reopeningTests(tests)
     lifecycleTests(tests)
     runner.it('names as known gaps what it tests', async () => runner.expect(unknownGaps()).toEqual([]))

@@ -71,7 +71,7 @@ export function topicTests({ describe, it, expect }: LogTests): void {
     it('has the settings that it was given, and the usual ones else', async log => {
       const { keyed, partitions, retention, retentionBytes, maxMessageSize, codec, requestedReplicationFactor } =
         await log.createTopic('t', {
-          retention: { time: '1d', ...(log.capabilities.retentionBytes && { bytes: '2MB' }) },
+          retention: { time: '1d', bytes: '2MB' },
           replicationFactor: 3,
         })
       expect({
@@ -86,19 +86,11 @@ export function topicTests({ describe, it, expect }: LogTests): void {
         keyed: 'none',
         partitions: 1,
         retention: 86_400_000,
-        retentionBytes: log.capabilities.retentionBytes ? 2_000_000 : null,
+        retentionBytes: 2_000_000,
         maxMessageSize: 1_000_000,
         codec: 'json',
         requestedReplicationFactor: 3,
       })
-    })
-
-    it('is refused a limit that the log cannot keep', async log => {
-      if (log.capabilities.retentionBytes) return
-      const retention = { bytes: '2MB' }
-      expect(await outcome(() => log.createTopic('t', { retention }))).toEqual('NOT_SUPPORTED')
-      await log.createTopic('t')
-      expect(await outcome(() => log.alterTopic('t', { retention }))).toEqual('NOT_SUPPORTED')
     })
 
     it('reports the copies that it has, not those that were asked for', async log => {
