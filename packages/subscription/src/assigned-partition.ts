@@ -42,6 +42,8 @@ export class AssignedPartition {
   readonly counted = new Set<Delivery>()
   /** What the group has put aside of it. */
   retries: RetryQueue | undefined = undefined
+  /** It is being given away: nothing more of it is handed over. */
+  leaving = false
   /** The partition is another member's now, or the subscription is closed: nothing is acknowledged any more. */
   released = false
   /** Fetching waits until the window is smaller. */

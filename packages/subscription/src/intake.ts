@@ -335,7 +335,9 @@ export class Intake implements Feed, Source, PageTaker {
       await undelivered
       for (const partition of partitions) partition.uncount()
       await Promise.all(partitions.map(({ retries }) => retries?.close()))
-      await this.#committer?.confirm(partitions)
+      // What is acknowledged while that is on its way is ours to commit as well.
+      do await this.#committer?.confirm(partitions)
+      while (partitions.some(({ window }) => window.acknowledgesUnconfirmed))
     } catch (error) {
       this.lost.note(error)
       if (!AegisError.is(error, 'GENERATION_FENCED')) throw error
@@ -373,7 +375,10 @@ export class Intake implements Feed, Source, PageTaker {
 
   /** Nothing of them is given out any more. */
   #drop(partitions: readonly AssignedPartition[]): void {
-    for (const { partition } of partitions) this.#partitions.delete(partition)
+    for (const partition of partitions) {
+      partition.leaving = true
+      this.#partitions.delete(partition.partition)
+    }
     this.#ready.remove(partitions)
   }
 

@@ -31,6 +31,8 @@ export class PartitionWindow {
   #committed = 0
   /** The `changes` that are committed and durable. */
   #durable = 0
+  /** The `changes` with the last acknowledgement. */
+  #acknowledged = 0
   /** Slots that a commit on its way acknowledges. */
   readonly #expected = new Set<number>()
   readonly #tracked: boolean
@@ -67,6 +69,11 @@ export class PartitionWindow {
   /** Whether something is not known to be durable: in no commit, or in one on its way. */
   get unconfirmed(): boolean {
     return this.changes > this.#durable
+  }
+
+  /** Whether an acknowledgement is not known to be durable. */
+  get acknowledgesUnconfirmed(): boolean {
+    return this.#acknowledged > this.#durable
   }
 
   /** How many records are held, acknowledged ones behind the first that is not included. */
@@ -143,6 +150,7 @@ export class PartitionWindow {
     const index = slot - this.#base
     if (!this.#tracked || this.#isDone(index)) return
     this.#set(index, acknowledged, 0)
+    this.#acknowledged = this.changes
     if (index === this.#head) this.#advance()
   }
 

@@ -95,7 +95,7 @@ export class SharedGroup implements Taker, Lessor {
       const delivery = this.#leased[0]!
       if (delivery.open && only !== undefined && delivery.partition !== only) return undefined
       this.#leased.shift()
-      if (!delivery.open || delivery.lease === undefined) continue
+      if (!delivery.open || delivery.partition.leaving || delivery.lease === undefined) continue
       if (delivery.lease.until - this.now() >= this.#settings.lease / 2) {
         if (this.#leased.length < this.#size / 2) this.demand()
         return delivery

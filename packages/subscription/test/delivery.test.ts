@@ -243,6 +243,61 @@ describe('a group', () => {
     await other.close()
   })
 
+  it('keeps what is acknowledged while the partition is being given away', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    for (const partition of [0, 0, 1, 1]) await log.append('t', { value: 'a', partition })
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest' })
+    const loop = subscription[Symbol.asyncIterator]()
+    const items: (Item | undefined)[] = []
+    while (items.length < 4) items.push((await loop.next()).value)
+    for (const item of items.filter((_, at) => at % 2 === 0)) item?.ack()
+    const transaction = log.transaction.bind(log)
+    log.transaction = async (...work) => {
+      log.transaction = transaction
+      const result = await transaction(...work)
+      for (const item of items) item?.ack()
+      return result
+    }
+    const taking = await log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
+    await expect.poll(() => taking.partitions.size).toBe(1)
+    const [given = 0] = taking.partitions
+    expect((await log.committed('g', 't', given))?.offset).toBe(given === 0 ? 2 : 4)
+    await taking.leave()
+    await loop.return()
+  })
+
+  it('with mode shared hands over nothing of a partition that is being given away', async () => {
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t', { partitions: 2 })
+    for (const partition of [0, 0, 1, 1]) await log.append('t', { value: 'a', partition })
+    const subscription = await subscribe(log, { groupId: 'g', from: 'earliest', mode: 'shared', autoCommit: true })
+    const loop = subscription[Symbol.asyncIterator]()
+    const first = (await loop.next()).value
+    const statuses = subscription.status()
+    const transaction = log.transaction.bind(log)
+    const gate = deferred<void>()
+    log.transaction = async (...work) => {
+      await gate.promise
+      return transaction(...work)
+    }
+    const joining = log.join({ groupId: 'g', topic: 't', onAssignment: async () => undefined })
+    const given = new Set<number>()
+    for await (const status of statuses) {
+      if (status.type === 'revoked') for (const partition of status.partitions) given.add(partition)
+      if (given.size > 0) break
+    }
+    const second = loop.next()
+    const rest = Promise.all([second, loop.next()])
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+    gate.resolve()
+    for (const partition of [0, 0, 1, 1]) await log.append('t', { value: 'z', partition })
+    for (const { value } of await rest) expect(given).not.toContain(value?.partition)
+    expect(first).toBeDefined()
+    await (await joining).leave()
+    await loop.return()
+  })
+
   it('keeps what was acknowledged of a partition that is given away beside one that is another’s already', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t', { partitions: 4 })
