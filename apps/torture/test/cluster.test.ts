@@ -1,13 +1,6 @@
 import { expect, it } from 'vitest'
 import { describeWithServer } from '../../../tooling/test/with-nats-server.ts'
 import { clusterTorture } from '../src/cluster-torture.ts'
-import type { Anomaly } from '../src/history.ts'
-
-/**
- * Open: a shared group on a cluster may deliver again what `commit()` has said to be durable, after network faults, in about
- * one run of eight. `main.js --cluster` tells it.
- */
-const isOpen = ({ name, example }: Anomaly): boolean => name === 'acknowledgement-lost' && example.startsWith('shared ')
 
 describeWithServer(
   'a cluster of three',
@@ -17,7 +10,7 @@ describeWithServer(
     }, async () => {
       const seed = Math.floor(Math.random() * 1e9)
       const { anomalies, records } = await clusterTorture({ seed, rounds: 1 })
-      expect(anomalies.filter(anomaly => !isOpen(anomaly)).slice(0, 10), `seed ${seed}`).toEqual([])
+      expect(anomalies.slice(0, 10), `seed ${seed}`).toEqual([])
       expect(records).toBeGreaterThan(0)
     })
   },
