@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, chromium, type Page, type ViewportSize } from 'playwright-core'
 import type { TestContext } from 'vitest'
 
 const candidates = [
@@ -24,4 +24,11 @@ export async function launchOrSkip(context: TestContext): Promise<Browser> {
   const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
   context.onTestFinished(() => browser.close())
   return browser
+}
+
+/** A page whose waits have nearly all the time of a test: what they wait for comes late on a busy machine. */
+export async function newPage(browser: Browser, viewport: ViewportSize): Promise<Page> {
+  const page = await browser.newPage({ viewport })
+  page.setDefaultTimeout(240_000)
+  return page
 }

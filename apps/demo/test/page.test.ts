@@ -2,14 +2,14 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { launchOrSkip } from './chromium.ts'
+import { launchOrSkip, newPage } from './chromium.ts'
 import { DemoProcess, temporaryFolder } from './demo-process.ts'
 
 const number = async (page: Page, id: string): Promise<number> =>
   Number(((await page.locator(`#${id}`).textContent()) ?? '').replaceAll(',', '').replace(/[^\d.-]/g, ''))
 
 it('the page shows the replay as it goes, on a laptop and on a phone, and asks nobody else', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async context => {
   const browser = await launchOrSkip(context)
   const folder = await temporaryFolder()
@@ -21,7 +21,7 @@ it('the page shows the replay as it goes, on a laptop and on a phone, and asks n
     [1440, 900],
     [390, 844],
   ] as const) {
-    const page = await browser.newPage({ viewport: { width, height } })
+    const page = await newPage(browser, { width, height })
     page.on('console', message => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
     })

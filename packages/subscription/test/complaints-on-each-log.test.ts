@@ -17,16 +17,16 @@ describeEachLog('complaints', open => {
     const log = await open()
     await log.createTopic('t')
     await publish(log, 'long', 'next')
-    const first = await subscribe(log, { ...earliest, sessionTimeout: 300 })
-    const second = await subscribe(log, { ...earliest, sessionTimeout: 300 })
+    const first = await subscribe(log, { ...earliest, sessionTimeout: 1_000 })
+    const second = await subscribe(log, { ...earliest, sessionTimeout: 1_000 })
     const [begun, all] = [deferred<void>(), deferred<void>()]
     const seen: string[] = []
     const work = async ({ text }: Item): Promise<void> => {
       seen.push(text)
       if (text === 'next') return all.resolve()
       begun.resolve()
-      // Three sessions long.
-      await new Promise(resolve => setTimeout(resolve, 900))
+      // Longer than two sessions.
+      await new Promise(resolve => setTimeout(resolve, 2_200))
     }
     const running = [first.run(work), second.run(work)]
     await begun.promise
