@@ -14,13 +14,14 @@ export async function startRedis(folder: string, appendfsync: 'always' | 'everys
   const server: ChildProcess = spawn('redis-server', [...options, '--appendfsync', appendfsync], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  const exited = new Promise<void>(resolve => server.once('exit', () => resolve()))
   const started = await Promise.race([once(server, 'spawn'), once(server, 'error').then(() => undefined)])
   if (started === undefined) return undefined
   return {
     path,
     async [Symbol.asyncDispose]() {
       server.kill()
-      await once(server, 'exit')
+      await exited
     },
   }
 }

@@ -40,9 +40,11 @@ it.each(['function', 'aggregators'])(
     const dataDir = await dataFolder()
     for (let kills = 0; kills < 8; kills++) {
       const child = start(dataDir, form)
-      await once(child.stdout!, 'data')
+      // Listened to from the beginning: it may have ended by itself when it is heard of.
+      const exited = once(child, 'exit')
+      await Promise.race([once(child.stdout!, 'data'), exited])
       const delay = setTimeout(() => child.kill('SIGKILL'), Math.random() * 150)
-      await once(child, 'exit')
+      await exited
       clearTimeout(delay)
     }
     const child = start(dataDir, form)

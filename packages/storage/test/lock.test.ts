@@ -34,8 +34,9 @@ async function inProcess(): Promise<Opener> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [told] = await once(child.stdout, 'data')
+  // Listened to from the beginning: one that is refused has ended when it is heard of.
   const exited = once(child, 'exit')
+  const [told] = await once(child.stdout, 'data')
   const stop = () => {
     child.kill('SIGKILL')
     return exited
