@@ -1,5 +1,6 @@
 import { type Log, type OpenLogOptions, openLog, type Transaction, type Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { CloseOptions } from '@aegis/subscription'
 import { type ChangeSubscription, type SubscribeChangesOptions, subscribeToChanges } from './changes.ts'
 import { sweep } from './sweep.ts'
 import { Table, type TableHost } from './table.ts'
@@ -25,7 +26,7 @@ export class CdcEngine {
   readonly #bufferSize: number
   #owned = false
   readonly #queues = new Map<string, WriteQueue>()
-  readonly #subscriptions = new Set<{ close(): Promise<void> }>()
+  readonly #subscriptions = new Set<{ close(options: CloseOptions): Promise<void> }>()
   readonly #sweeps = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   readonly #host: TableHost
@@ -98,10 +99,13 @@ export class CdcEngine {
     await Promise.all(this.#sweeps)
   }
 
-  /** Ends subscriptions, and closes the log if it was opened here. */
-  async close(): Promise<void> {
+  /**
+   * Ends subscriptions, and closes the log if it was opened here. Handlers are waited for, with `timeout` no longer than that.
+   * @throws AegisError `SUBSCRIPTION_INVALID`
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
     this.#closing.abort()
-    await Promise.all([...this.#subscriptions].map(subscription => subscription.close()))
+    await Promise.all([...this.#subscriptions].map(subscription => subscription.close(options)))
     await Promise.all([...this.#queues.values()].map(queue => queue.idle()))
     const swept = await Promise.allSettled(this.#sweeps)
     if (this.#owned) await this.#log.close()

@@ -1,5 +1,6 @@
 import type { Log, LogReader, LogRecord, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import type { CloseOptions } from '@aegis/subscription'
 import type { EventInput, StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
 import { type EventProtection, type SubjectKeys, subjectHeader } from './event-protection.ts'
@@ -65,7 +66,7 @@ export class EventLog implements ForgettingStore {
   readonly protection: EventProtection | undefined
   readonly trace = TraceContext.load()
   /** What stands on the store and ends with it. */
-  readonly dependents = new Set<{ close(): Promise<void> }>()
+  readonly dependents = new Set<{ close(options: CloseOptions): Promise<void> }>()
   readonly #keys = new WeakMap<LogRecord, SubjectKeys>()
   #ready: Promise<void> | undefined
   #closed = false
@@ -96,9 +97,9 @@ export class EventLog implements ForgettingStore {
   }
 
   /** From now on nothing can be done with it; what stands on it ends. */
-  async close(): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.dependents].map(dependent => dependent.close()))
+    await Promise.all([...this.dependents].map(dependent => dependent.close(options)))
   }
 
   /**

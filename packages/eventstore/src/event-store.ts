@@ -6,7 +6,7 @@ import {
   type TransactionOptions,
   type Untyped,
 } from '@aegis/log'
-import { type Handler, type RedriveOptions, redrive } from '@aegis/subscription'
+import { type CloseOptions, type Handler, type RedriveOptions, redrive } from '@aegis/subscription'
 import type { AggregateRoot } from './aggregate-root.ts'
 import { type AggregateCommand, type AggregateOptions, aggregateHandler, type EventOf } from './aggregates.ts'
 import { append } from './append.ts'
@@ -204,9 +204,13 @@ export class EventStore implements AsyncDisposable {
     return this.transaction((_, tx) => retainStream(this.#events, tx, streamId, retention), { retries: 100 })
   }
 
-  /** Ends subscriptions, and closes the log if it was opened here. */
-  async close(): Promise<void> {
-    await this.#events.close()
+  /**
+   * Ends subscriptions, projections and workflows, and closes the log if it was opened here. Handlers are waited for, with `timeout` no
+   * longer than that.
+   * @throws AegisError `SUBSCRIPTION_INVALID`
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#events.close(options)
     if (this.#owned) await this.#log.close()
   }
 

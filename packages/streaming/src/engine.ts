@@ -1,9 +1,10 @@
 import { CdcEngine, type CdcOptions } from '@aegis/cdc'
 import { EventStore, type EventStoreOptions } from '@aegis/eventstore'
-import type { Log, Transaction, TransactionOptions } from '@aegis/log'
+import { type Log, parseDuration, type Transaction, type TransactionOptions } from '@aegis/log'
 import { runningJobs, StreamProcessor, type StreamProcessorOptions } from '@aegis/processing'
 import { PubSub, type PubSubOptions } from '@aegis/pubsub'
 import { AegisError } from '@aegis/storage'
+import type { CloseOptions } from '@aegis/subscription'
 import type { EngineOptions } from './engine-options.ts'
 import { type EngineStats, readStats } from './engine-stats.ts'
 import { type EngineTransaction, gather } from './engine-transaction.ts'
@@ -93,23 +94,49 @@ export class StreamingEngine implements AsyncDisposable {
     return readStats(this.log, Date.now() - this.#opened)
   }
 
-  /** Ends processors and subscriptions, then closes the log. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+  /**
+   * Ends processors and subscriptions, then closes the log. Handlers are waited for until they end, with `timeout` no longer than that:
+   * what they are at work with is delivered again by the next start, and what they still do is not heard.
+   * @throws AegisError `ENGINE_INVALID`, and what has failed while closing; the log is closed all the same
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkClose(options)
+    if (this.#closing === undefined) this.#closing = this.#close(options)
+    // Whoever has less patience than somebody who waits already is heard, too.
+    else if (options.timeout !== undefined) void Promise.allSettled(this.#closeServices(options))
+    await this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  async #close(): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     try {
-      await Promise.all(runningJobs(this.log).map(job => job.close()))
-      await Promise.all([this.pubsub.close(), this.#cdc?.close(), this.events.close()])
+      // None of them is left open because another fails; then the first that failed is told.
+      const closed = await Promise.allSettled([
+        ...runningJobs(this.log).map(job => job.close()),
+        ...this.#closeServices(options),
+      ])
+      for (const result of closed) if (result.status === 'rejected') throw result.reason
     } finally {
       await this.log.close()
     }
+  }
+
+  #closeServices(options: CloseOptions): Promise<void>[] {
+    return [this.pubsub, this.events, ...(this.#cdc === undefined ? [] : [this.#cdc])].map(each => each.close(options))
+  }
+}
+
+function checkClose({ timeout }: CloseOptions): void {
+  if (timeout === undefined) return
+  try {
+    parseDuration('timeout', timeout)
+  } catch (error) {
+    throw new AegisError('ENGINE_INVALID', `close: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
   }
 }
 

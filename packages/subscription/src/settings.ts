@@ -146,9 +146,7 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
   if (groupId === undefined && instanceId !== undefined) {
     invalid(`instanceId on ${topic} needs a groupId: it names a member of the group`)
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    invalid(`signal is ${show(signal)}: give that of an AbortController`)
-  }
+  if (signal !== undefined && !isSignal(signal)) invalid(`signal is ${show(signal)}: give that of an AbortController`)
   if (typeof autoCommit !== 'boolean') invalid(`autoCommit is ${show(autoCommit)}: give true or false`)
   if (autoCommit && delivery === 'exactly-once') {
     invalid('autoCommit does not go with exactly-once: the transaction acknowledges')
@@ -171,6 +169,17 @@ export function checkOptions(topic: string, options: SubscriptionOptions): Setti
     backoff: backoffFunction(options.backoff ?? 'exponential'),
     onError: oneOf('onError', options.onError ?? 'throw', ['throw', 'skip']),
   }
+}
+
+/** By what is used of it: one of another realm (jsdom, vm) or of a polyfill is no instance of our `AbortSignal`. */
+function isSignal(signal: AbortSignal): boolean {
+  return (
+    typeof signal === 'object' &&
+    signal !== null &&
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  )
 }
 
 function checkShared(topic: string, { groupId, delivery, priority }: SubscriptionOptions): void {

@@ -70,7 +70,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       ...(prepare && { prepare }),
     }
     const { signal } = settings
-    signal?.throwIfAborted()
+    if (isAborted(signal)) throw signal?.reason ?? new DOMException('This operation was aborted', 'AbortError')
     const subscription = new Subscription(
       new Consumer(log, decode, settings, new Feeds(typeof topics !== 'string')),
       instrumentation,
@@ -82,7 +82,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
       throw error
     }
     signal?.addEventListener('abort', subscription.#abort, { once: true })
-    if (signal?.aborted === true) await subscription.close()
+    if (isAborted(signal)) await subscription.close()
     return subscription
   }
 
@@ -315,3 +315,5 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#keepAlive = setInterval(() => undefined, 2 ** 30)
   }
 }
+
+const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true

@@ -491,6 +491,30 @@ describe('a loop', () => {
     await expect(subscribe(log, { signal: AbortSignal.abort() })).rejects.toThrow()
   })
 
+  it('ends with the signal of another realm, or of a polyfill, too', async () => {
+    class OtherSignal extends EventTarget {
+      aborted = false
+      reason: unknown = undefined
+
+      abort(): void {
+        this.aborted = true
+        this.reason = new Error('enough')
+        this.dispatchEvent(new Event('abort'))
+      }
+    }
+    await using log = await openLog({ memory: true })
+    await log.createTopic('t')
+    const other = new OtherSignal()
+    const signal = other as unknown as AbortSignal
+    const loop = take(await subscribe(log, { signal }), 1)
+    other.abort()
+    expect(await loop).toEqual([])
+    await expect(subscribe(log, { signal })).rejects.toThrow('enough')
+    for (const wrong of [{}, null, 'signal', { aborted: false }]) {
+      await expect(subscribe(log, { signal: wrong as never })).rejects.toMatchObject({ code: 'SUBSCRIPTION_INVALID' })
+    }
+  })
+
   it('acknowledges the item before with autoCommit, and not the last', async () => {
     await using log = await openLog({ memory: true })
     await log.createTopic('t')

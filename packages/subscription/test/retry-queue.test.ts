@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Log, openLog } from '@aegis/log'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { redrive } from '../src/index.ts'
-import { everything, publish, subscribe, take } from './items.ts'
+import { deferred, everything, publish, subscribe, take } from './items.ts'
 
 const earliest = { groupId: 'g', from: 'earliest', backoff: 0 } as const
 const committed = async (log: Log) => (await log.committed('g', 't', 0))?.offset
@@ -213,3 +213,46 @@ describe('redrive', () => {
 })
 
 const header = (key: string, text: string) => [{ key, value: Buffer.from(text) }]
+
+it('what is acknowledged while the queue is looked through does not come again', async () => {
+  let now = 1_000_000
+  await using memory = await openLog({ memory: true, now: () => now })
+  const [read, goOn] = [deferred<void>(), deferred<void>()]
+  let looks = 0
+  // The second look through the queue has read everything, and goes on later.
+  const log: Log = new Proxy(memory, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      if (property !== 'scanState') return value.bind(target)
+      return async function* (space: string, prefix?: Uint8Array) {
+        const rows: (readonly [Uint8Array, Uint8Array])[] = []
+        for await (const [key, row] of target.scanState(space, prefix)) rows.push([key.slice(), row.slice()])
+        if (space.startsWith('$retries') && rows.length > 0 && ++looks === 2) {
+          read.resolve()
+          await goOn.promise
+        }
+        yield* rows
+      }
+    },
+  })
+  await log.createTopic('t')
+  await publish(log, 'later')
+  await take(await subscribe(log, earliest), 1, item => item.nack({ delay: '1h' }))
+  now += 3_600_000
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const subscription = await subscribe(log, earliest)
+  const loop = subscription[Symbol.asyncIterator]()
+  const { value: later } = await loop.next()
+  expect(later).toMatchObject({ text: 'later', attempts: 2 })
+  await vi.advanceTimersByTimeAsync(15_000)
+  await read.promise
+  later!.ack()
+  await subscription.commit()
+  goOn.resolve()
+  await publish(log, 'end')
+  expect((await loop.next()).value).toMatchObject({ text: 'end' })
+  await loop.return()
+  const space = `$retries${JSON.stringify(['t', memory.topic('t').incarnation, 'g'])}`
+  for await (const _ of memory.scanState(space)) expect.fail('its row is there again')
+})

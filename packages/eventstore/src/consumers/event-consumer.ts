@@ -1,5 +1,5 @@
 import type { GroupMember } from '@aegis/log'
-import type { Handler } from '@aegis/subscription'
+import type { CloseOptions, Handler } from '@aegis/subscription'
 import type { DeliveredEvent } from '../delivered-event.ts'
 import type { EventInput } from '../event.ts'
 import { eventsTopic } from '../event-codec.ts'
@@ -26,6 +26,8 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
   readonly #handler: Handler<DeliveredEvent<E>>
   readonly #options: ConsumeEventsOptions<E>
   readonly #slots = new Map<number, EventSubscription<E>>()
+  /** Those of the slots, and of those that were given away and whose handlers are still at work. */
+  readonly #open = new Set<EventSubscription<E>>()
   #member: GroupMember | undefined
   #closing: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
@@ -108,8 +110,15 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
     return Math.max(...lags.flat().map(({ lag }) => lag))
   }
 
-  /** Lets its handlers come to their end, and leaves its streams to the others. */
-  close(): Promise<void> {
+  /**
+   * Lets its handlers come to their end, with `timeout` for no longer than that, and leaves its streams to the others.
+   * @throws AegisError `SUBSCRIPTION_INVALID`
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    // Whoever has less patience than somebody who waits already is heard, too.
+    if (options.timeout !== undefined) {
+      for (const subscription of this.#open) subscription.close(options).catch(() => undefined)
+    }
     this.#closing ??= this.#end().then(this.#resolve, (error: unknown) => {
       this.#reject(error)
       throw error
@@ -145,6 +154,8 @@ export class EventConsumer<E extends EventInput = EventInput> implements AsyncDi
       isOfSlot(slot),
     )
     this.#slots.set(slot, subscription)
+    this.#open.add(subscription)
+    subscription.onClose(() => this.#open.delete(subscription))
     if (this.#closing !== undefined) {
       await this.#release(slot)
       return

@@ -1,6 +1,16 @@
+import { parseDuration } from '@aegis/log'
+import type { CloseOptions } from '@aegis/subscription'
 import type { EventLog } from '../event-log.ts'
 import { invalid } from '../invalid.ts'
 import { claim } from './claims.ts'
+
+function closeTimeout(timeout: number | string): number {
+  try {
+    return parseDuration('timeout', timeout)
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error))
+  }
+}
 
 /** Something that goes through the events under a name. */
 interface Running {
@@ -17,6 +27,11 @@ export class RunningSet<R extends Running> {
   // A program that has nothing else to do is there for this.
   readonly #keepAlive = setInterval(() => undefined, 2 ** 30)
   #closing: Promise<void> | undefined
+  /** What is at work is not waited for any more. */
+  #giveUp: () => void = () => undefined
+  readonly #givenUp = new Promise<void>(resolve => {
+    this.#giveUp = resolve
+  })
 
   private constructor(events: EventLog, kind: string, members: readonly R[], release: () => void) {
     this.#events = events
@@ -62,13 +77,20 @@ export class RunningSet<R extends Running> {
     )
   }
 
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      await Promise.all(this.all().map(member => member.close()))
-      clearInterval(this.#keepAlive)
-      this.#events.dependents.delete(this)
-      this.#release()
-    })()
-    return this.#closing
+  /** With `timeout` what is at work is waited for no longer than that: it ends by itself, or with its log. */
+  async close({ timeout }: CloseOptions = {}): Promise<void> {
+    // Whoever has less patience than somebody who waits already is heard, too.
+    const timer = timeout === undefined ? undefined : setTimeout(() => this.#giveUp(), closeTimeout(timeout))
+    this.#closing ??= this.#close()
+    await this.#closing.finally(() => clearTimeout(timer))
+  }
+
+  async #close(): Promise<void> {
+    const closed = Promise.all(this.all().map(member => member.close()))
+    // Nobody else may have its name before it has ended.
+    const released = closed.then(this.#release)
+    await Promise.race([released, this.#givenUp])
+    clearInterval(this.#keepAlive)
+    this.#events.dependents.delete(this)
   }
 }

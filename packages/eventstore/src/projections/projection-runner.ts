@@ -1,4 +1,5 @@
 import type { Untyped } from '@aegis/log'
+import type { CloseOptions } from '@aegis/subscription'
 import { type EventLog, eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
@@ -70,8 +71,8 @@ export class ProjectionRunner implements AsyncDisposable {
   }
 
   /** Stops all after the commits that are on their way. */
-  close(): Promise<void> {
-    return this.#running.close()
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#running.close(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

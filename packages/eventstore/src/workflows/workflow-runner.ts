@@ -1,4 +1,5 @@
 import type { Untyped } from '@aegis/log'
+import type { CloseOptions } from '@aegis/subscription'
 import { type EventLog, eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
 import type { SkippedEvent } from '../processors/checkpoint.ts'
@@ -68,8 +69,8 @@ export class WorkflowRunner implements AsyncDisposable {
   }
 
   /** Stops all after the commits that are on their way. Timers go on being due: the next start fires them. */
-  close(): Promise<void> {
-    return this.#running.close()
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#running.close(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
