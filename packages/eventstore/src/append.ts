@@ -20,11 +20,12 @@ export async function append(
 ): Promise<AppendEventsResult> {
   const { log } = events
   const { streamId, key, expected, records, ids, repeatable } = prepared
+  const state = events.streamState(log, key)
   const special =
     alongside !== undefined ||
     repeatable ||
     events.projections.of(streamId).length > 0 ||
-    (await events.streamState(log, key)) !== undefined
+    (state !== undefined && (await state) !== undefined)
   if (special) return log.transaction(tx => appendWithin(events, tx, prepared, alongside), { retries })
   if (records.length === 0) {
     const last = await events.lastVersion(log, key)

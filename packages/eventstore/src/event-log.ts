@@ -69,6 +69,7 @@ export class EventLog implements ForgettingStore {
   readonly dependents = new Set<{ close(options: CloseOptions): Promise<void> }>()
   readonly #keys = new WeakMap<LogRecord, SubjectKeys>()
   #ready: Promise<void> | undefined
+  #prepared = false
   #closed = false
 
   constructor(log: Log, options: EventStoreOptions) {
@@ -103,16 +104,23 @@ export class EventLog implements ForgettingStore {
   }
 
   /**
-   * Makes the topic: a transaction cannot, but it can be made while one is open, in a commit before its own.
+   * Makes the topic: a transaction cannot, but it can be made while one is open, in a commit before its own. Nothing is to be
+   * waited for once it is there.
    * @throws AegisError `EVENT_STORE_CLOSED`
    */
-  async prepare(): Promise<void> {
+  prepare(): Promise<void> | undefined {
     this.check()
-    this.#ready ??= this.#prepare().catch((error: unknown) => {
-      this.#ready = undefined
-      throw error
-    })
-    await this.#ready
+    if (this.#prepared) return undefined
+    this.#ready ??= this.#prepare().then(
+      () => {
+        this.#prepared = true
+      },
+      (error: unknown) => {
+        this.#ready = undefined
+        throw error
+      },
+    )
+    return this.#ready
   }
 
   /** The version of the last event that a stream ever had. */
@@ -198,8 +206,8 @@ export class EventLog implements ForgettingStore {
     return subjects.size === 0 ? undefined : this.protection.keysFor(streamId, [...subjects])
   }
 
-  /** Costs nothing as long as no stream has a state; where other processes write, one may have by now. */
-  async streamState(reader: LogReader, key: Uint8Array): Promise<StreamState | undefined> {
+  /** Nothing to be waited for as long as no stream has a state; where other processes write, one may have by now. */
+  streamState(reader: LogReader, key: Uint8Array): Promise<StreamState | undefined> | undefined {
     const { log } = this
     return log.capabilities.shared || logsWithStreamStates.has(log) ? readStreamState(reader, key) : undefined
   }

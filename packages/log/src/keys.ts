@@ -64,7 +64,7 @@ const writeU32 = (bytes: Uint8Array, value: number, at: number): void => {
   bytes[at + 2] = value >>> 8
   bytes[at + 3] = value
 }
-const readU32 = (bytes: Uint8Array, at: number): number =>
+export const readU32 = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 export function writeU64(bytes: Uint8Array, value: number, at: number): void {
   writeU32(bytes, Math.floor(value / 0x1_0000_0000), at)
@@ -97,8 +97,6 @@ export const headKey = (topicId: number, key: Uint8Array): Uint8Array => join([S
 /** A page of the history whose head is stored under `head`. */
 export const pageKey = (head: Uint8Array, lastVersion: number): Uint8Array =>
   join([Space.history], head.subarray(1), u64(lastVersion))
-/** Undoes `pageKey`. */
-export const headOfPage = (page: Uint8Array): Uint8Array => join([Space.head], page.subarray(1, -8))
 export const groupKey = (topicId: number, groupId: string, partition: number): Uint8Array =>
   join([Space.group], u32(topicId), escaped(text(groupId)), u32(partition))
 /** A group that had positions in a topic of this name which was deleted. */

@@ -128,7 +128,10 @@ export function prepareAppend(
     return { key: asBytes(key), value: asBytes(value), headers, timestamp, partition }
   })
   const expected = options.expected ?? 'any'
-  const keys = new Map(keyed === 'none' ? [] : list.map(({ key }) => [keyText(key!), key!]))
+  const keys = new Map<string, Uint8Array>()
+  // Most appends are to one key: its text is made once.
+  if (keyed !== 'none')
+    for (const [n, { key }] of list.entries()) if (key !== list[n - 1]?.key) keys.set(keyText(key!), key!)
   if (expected !== 'any' && keys.size !== 1) {
     throw new AegisError('LOG_INVALID', `expected: topic ${name} must be keyed and all records have one key`)
   }
@@ -247,13 +250,13 @@ function appendRecords(append: PreparedAppend, stage: Stage, now: number): Recor
   const { topic } = append
   const { name, keyed, id, partitions } = topic.config
   const sticky = stickyPartition(topic, append.records)
-  const histories = keyed === 'history' ? new Histories(stage) : undefined
+  const histories = keyed === 'history' ? new Histories(stage, id) : undefined
   const positions = append.records.map(({ key, value, headers, timestamp = now, partition: wanted }) => {
     const partition = wanted ?? (key === null ? sticky : partitionForKey(key, partitions))
     const record: BatchRecord = { offset: stage.takeOffset(topic), timestamp, key, value, headers }
     const position = { topic: name, partition, offset: record.offset, timestamp }
     if (histories !== undefined) {
-      const version = histories.add(headKey(id, key!), record, partition)
+      const version = histories.add(key!, record, partition)
       stage.append(topic, partition, withVersion(record, version))
       return { ...position, version }
     }

@@ -1,5 +1,5 @@
 import { AegisError, type Durability, type Operation, type Storage } from '@aegis/storage'
-import { headKey, headOfPage, Space, stateKey } from '../keys.ts'
+import { headKey, Space, stateKey } from '../keys.ts'
 import type {
   AlterTopicOptions,
   AppendOptions,
@@ -346,8 +346,9 @@ export class EmbeddedLog implements Log {
 
   #durable(writes: ReadonlyMap<string, Operation>): void {
     this.#heads.durable(writes)
-    for (const { type, key } of writes.values()) {
-      if (key[0] === Space.history && type === 'put') this.#folding.pageAdded(headOfPage(key))
+    for (const [id, operation] of writes) {
+      if (operation.key[0] !== Space.head || operation.type !== 'put') continue
+      this.#folding.headWritten(id, operation.key, operation.value)
     }
   }
 

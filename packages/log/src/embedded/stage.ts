@@ -22,23 +22,30 @@ interface StagedChange {
 /** What becomes of the figures of a partition, from what they are by then. */
 type FigureChange = (figures: PartitionFigures) => Partial<PartitionFigures>
 
+const none: ReadonlySet<string> = new Set()
+
 /** What one request wants to write; it counts only if the request's decision does not throw. */
 export class Stage {
   readonly writes = new Map<string, Operation>()
-  /** Of these, those that say in another way what was there before. */
-  readonly rewrites = new Set<string>()
   readonly appends: StagedAppend[] = []
   readonly changes: StagedChange[] = []
   readonly #before: (id: string) => Uint8Array | undefined
-  readonly #offsets = new Map<TopicState, number>()
+  /** The offset that a topic had before; most requests write to one. */
+  readonly #offsets: (readonly [TopicState, number])[] = []
+  #rewrites: Set<string> | undefined
 
   /** `before` gives values as everything decided before has left them. */
   constructor(before: (id: string) => Uint8Array | undefined) {
     this.#before = before
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    const id = keyText(key)
+  /** Of the writes, those that say in another way what was there before. */
+  get rewrites(): ReadonlySet<string> {
+    return this.#rewrites ?? none
+  }
+
+  /** Who has the text of the key gives it. */
+  get(key: Uint8Array, id = keyText(key)): Uint8Array | undefined {
     const own = this.writes.get(id)
     return own === undefined ? this.#before(id) : own.type === 'put' ? own.value : undefined
   }
@@ -47,10 +54,16 @@ export class Stage {
     this.writes.set(keyText(key), { type: 'put', key, value })
   }
 
-  /** As `put`, of what means the same as before: no transaction that has read it conflicts. */
-  rewrite(key: Uint8Array, value: Uint8Array): void {
-    this.put(key, value)
-    this.rewrites.add(keyText(key))
+  /** As `put` of a value in memory of its own, with room behind it for a checksum: it is not copied. */
+  give(key: Uint8Array, value: Uint8Array, id = keyText(key)): void {
+    this.writes.set(id, { type: 'put', key, value, given: true })
+  }
+
+  /** What was put under the key means the same as what was there before: no transaction that has read it conflicts. */
+  meansTheSame(key: Uint8Array): void {
+    // A set for each request would cost more than the rest of what it is made of; few need one.
+    this.#rewrites ??= new Set()
+    this.#rewrites.add(keyText(key))
   }
 
   delete(key: Uint8Array): void {
@@ -59,7 +72,7 @@ export class Stage {
 
   /** The topic's next offset. */
   takeOffset(topic: TopicState): number {
-    if (!this.#offsets.has(topic)) this.#offsets.set(topic, topic.nextOffset)
+    if (!this.#offsets.some(([known]) => known === topic)) this.#offsets.push([topic, topic.nextOffset])
     return topic.nextOffset++
   }
 

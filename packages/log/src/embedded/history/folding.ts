@@ -1,8 +1,7 @@
 import { pageKey, u64 } from '../../keys.ts'
 import type { Sequencer } from '../sequencer.ts'
-import { keyText } from '../stage.ts'
 import type { StoredReads } from '../stored-reads.ts'
-import { decodeHead, encodeHead, type HistoryHead, type Page } from './head.ts'
+import { decodeHead, encodeHead, endsWithSmallPages, type HistoryHead, type Page } from './head.ts'
 
 /** So many small pages at the end of a history are folded. */
 const manyPages = 16
@@ -29,8 +28,10 @@ export class Folding {
     this.#host = host
   }
 
-  pageAdded(headKey: Uint8Array): void {
-    this.#wanted.set(keyText(headKey), headKey)
+  /** A head was written: what it lists tells whether there is something to be done. */
+  headWritten(id: string, headKey: Uint8Array, stored: Uint8Array): void {
+    if (!endsWithSmallPages(stored, manyPages, largeBytes)) return
+    this.#wanted.set(id, headKey)
     this.#running ??= new Promise(resolve => setImmediate(resolve)).then(() => this.#run())
   }
 
@@ -79,9 +80,11 @@ export class Folding {
         // Truncated, or its topic deleted, in the meantime.
         if (head === undefined || at < 0) return
         for (const folded of run) if (folded.last !== last) stage.delete(pageKey(headKey, folded.last))
-        stage.rewrite(pageKey(headKey, last), page)
         const pages = head.pages.toSpliced(at, run.length, { first, last, bytes: page.length })
-        stage.rewrite(headKey, encodeHead({ ...head, pages }))
+        stage.put(pageKey(headKey, last), page)
+        stage.give(headKey, encodeHead({ ...head, pages }))
+        stage.meansTheSame(pageKey(headKey, last))
+        stage.meansTheSame(headKey)
       },
     })
     return true

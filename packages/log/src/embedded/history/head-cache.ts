@@ -52,8 +52,8 @@ export class HeadCache {
     for (const [id, operation] of writes) {
       if (operation.key[0] !== Space.head) continue
       this.#forget(id)
-      // A copy, for the value may be a part of a larger buffer that would be kept with it.
-      if (operation.type === 'put') this.#keep(id, new Uint8Array(operation.value))
+      // It lies in memory of its own.
+      if (operation.type === 'put') this.#keep(id, operation.value)
     }
   }
 

@@ -5,7 +5,7 @@ import { partitionForKey } from '../../partitioner.ts'
 import { keyText, type Stage } from '../stage.ts'
 import type { TopicState } from '../topic-state.ts'
 import { encodeEntry, sizeOfEntries } from './entries.ts'
-import { countOf, decodeHead, emptyHead, encodeHead, type HistoryHead } from './head.ts'
+import { addToHead, countOf, decodeHead, encodeHead, type HistoryHead, newestFirstOf, newestOf } from './head.ts'
 
 /**
  * The newest records are rewritten with each append to their key, up to so many bytes: then they become a page. Measured
@@ -13,51 +13,67 @@ import { countOf, decodeHead, emptyHead, encodeHead, type HistoryHead } from './
  */
 const newestBytes = 2_000
 
+/** What an append adds to one history. */
+interface Added {
+  readonly headKey: Uint8Array
+  readonly stored: Uint8Array | undefined
+  readonly entries: Uint8Array[]
+  bytes: number
+}
+
 /** What one append adds to histories: all records of a key are added at once. */
 export class Histories {
   readonly #stage: Stage
-  readonly #added = new Map<string, { readonly headKey: Uint8Array; next: number; readonly entries: Uint8Array[] }>()
+  readonly #topicId: number
+  readonly #added = new Map<string, Added>()
+  /** The key of the record before: most appends are to one key. */
+  #last: { readonly key: Uint8Array; readonly added: Added } | undefined
 
-  constructor(stage: Stage) {
+  constructor(stage: Stage, topicId: number) {
     this.#stage = stage
+    this.#topicId = topicId
   }
 
   /** Returns the record's version. */
-  add(headKey: Uint8Array, record: BatchRecord, partition: number): number {
-    const id = keyText(headKey)
-    let added = this.#added.get(id)
-    if (added === undefined) {
-      const stored = this.#stage.get(headKey)
-      this.#added.set(id, (added = { headKey, next: stored === undefined ? 0 : countOf(stored), entries: [] }))
-    }
-    added.entries.push(encodeEntry(record, partition))
-    return added.next++
+  add(key: Uint8Array, record: BatchRecord, partition: number): number {
+    const added = this.#last?.key === key ? this.#last.added : this.#of(key)
+    const entry = encodeEntry(record, partition)
+    added.bytes += entry.length
+    return (added.stored === undefined ? 0 : countOf(added.stored)) + added.entries.push(entry) - 1
   }
 
   extend(): void {
-    for (const { headKey, entries } of this.#added.values()) extendHistory(this.#stage, headKey, entries)
+    for (const [id, added] of this.#added) extendHistory(this.#stage, id, added)
+  }
+
+  #of(key: Uint8Array): Added {
+    const storageKey = headKey(this.#topicId, key)
+    const id = keyText(storageKey)
+    let added = this.#added.get(id)
+    if (added === undefined) {
+      added = { headKey: storageKey, stored: this.#stage.get(storageKey, id), entries: [], bytes: 0 }
+      this.#added.set(id, added)
+    }
+    this.#last = { key, added }
+    return added
   }
 }
 
-const pageOf = (first: number, ...entries: readonly Uint8Array[]): Uint8Array => Buffer.concat([u64(first), ...entries])
-
-function extendHistory(stage: Stage, headKey: Uint8Array, entries: readonly Uint8Array[]): void {
-  const stored = stage.get(headKey)
-  const head = stored === undefined ? emptyHead : decodeHead(stored)
-  const added = entries.length === 1 ? entries[0]! : Buffer.concat(entries)
-  const count = head.count + entries.length
-  if (head.newest.length + added.length <= newestBytes) {
-    stage.put(headKey, encodeHead({ ...head, count, newest: Buffer.concat([head.newest, added]) }))
+function extendHistory(stage: Stage, id: string, { headKey, stored, entries, bytes }: Added): void {
+  const before = stored === undefined ? new Uint8Array() : newestOf(stored)
+  const count = entries.length
+  if (before.length + bytes <= newestBytes) {
+    stage.give(headKey, addToHead(stored, { count, newest: entries }), id)
     return
   }
   // What is large goes with the others into the page; what is small begins the newest ones anew.
-  const large = 2 * added.length >= newestBytes
-  const last = large ? count - 1 : head.count - 1
-  const page = large ? pageOf(head.newestFirst, head.newest, added) : pageOf(head.newestFirst, head.newest)
-  stage.put(pageKey(headKey, last), page)
-  const pages = [...head.pages, { first: head.newestFirst, last, bytes: page.length }]
-  const newest = large ? new Uint8Array() : added
-  stage.put(headKey, encodeHead({ ...head, count, pages, newestFirst: last + 1, newest }))
+  const large = 2 * bytes >= newestBytes
+  const first = stored === undefined ? 0 : newestFirstOf(stored)
+  const value = Buffer.concat([u64(first), before, ...(large ? entries : [])])
+  const last = (stored === undefined ? 0 : countOf(stored)) + (large ? count : 0) - 1
+  stage.put(pageKey(headKey, last), value)
+  const page = { first, last, bytes: value.length }
+  stage.give(headKey, addToHead(stored, { count, page, newest: large ? [] : entries }), id)
 }
 
 export function checkVersion(before: number): void {
@@ -74,7 +90,7 @@ export function truncateHistory(stage: Stage, topic: TopicState, key: Uint8Array
   const start = Math.min(before, head.count)
   if (start <= head.start) return
   for (const { last } of head.pages) if (last < start) stage.delete(pageKey(storageKey, last))
-  stage.put(storageKey, encodeHead(truncated(head, start)))
+  stage.give(storageKey, encodeHead(truncated(head, start)))
   // Where they lie in the feed, unless they were given a partition: for the sum over all it makes no difference.
   const partition = topic.partitions[partitionForKey(key, topic.partitions.length)]!
   const added = start - head.start
