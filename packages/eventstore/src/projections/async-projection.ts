@@ -4,13 +4,24 @@ import type { EventFilter } from '../event-filter.ts'
 import { functions, wholeNumber } from '../invalid.ts'
 import { checkDefinition } from '../processors/definition.ts'
 import type { OnError } from '../processors/event-processor.ts'
-import type { Documents } from './documents.ts'
+import { type Documents, DocumentWriter } from './documents.ts'
 
 /** Where a projection writes: `Documents`, a table of `@aegis/cdc`, or whatever has these two. */
 export interface ReadModel<Writer = Untyped> {
   within(tx: Transaction): Writer
   /** Deletes everything: the model is of a build that nobody reads any more. */
   truncate(): Promise<void>
+}
+
+/** Deletes from a model what is of a subject: by itself where it knows (`PutOptions.subject`), and by the projection's `forget`. */
+export async function forgetIn(
+  projection: AsyncProjection<Untyped, Untyped>,
+  subject: string,
+  writer: unknown,
+  tx: Transaction,
+): Promise<void> {
+  if (writer instanceof DocumentWriter) await writer.forget(subject)
+  await projection.forget?.(subject, writer, tx)
 }
 
 /**
@@ -36,7 +47,8 @@ export interface AsyncProjection<E extends EventInput = EventInput, Model extend
   apply(event: StoredEvent<E>, model: ReturnType<Model['within']>, tx: Transaction): Promise<void> | void
   /**
    * Deletes what the model has of a subject whom a `Privacy` has forgotten: called once, in the order of the events, in the commit
-   * of the position. In events that are applied afterwards, and in each rebuild, their private data is absent.
+   * of the position. In events that are applied afterwards, and in each rebuild, their private data is absent. Documents that were put
+   * with their `subject` are deleted before; this is for what else there is.
    */
   forget?(subject: string, model: ReturnType<Model['within']>, tx: Transaction): Promise<void> | void
 }

@@ -2,9 +2,15 @@ import { setTimeout } from 'node:timers/promises'
 import type { Log, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { BindableProjection, Projection } from '../projection.ts'
-import { type AsyncProjection, checkProjection, type ReadModel } from './async-projection.ts'
+import { type AsyncProjection, checkProjection, forgetIn, type ReadModel } from './async-projection.ts'
 import { modelOf } from './read-model.ts'
-import { changeProjection, firstProjection, readProjection, writeProjection } from './stored-projection.ts'
+import {
+  changeProjection,
+  firstProjection,
+  inlineProjection,
+  readProjection,
+  writeProjection,
+} from './stored-projection.ts'
 
 /**
  * A projection with a read model of its own that is applied in the commit of each append: to be given to the store as one of
@@ -17,14 +23,14 @@ export function inline(projection: AsyncProjection<Untyped, Untyped>): BindableP
 }
 
 function boundTo(log: Log, projection: AsyncProjection<Untyped, Untyped>): Projection<Untyped> {
-  const { name, streams, types, forget } = projection
+  const { name, streams, types, version = 1 } = projection
   const models = new Map<number, Promise<ReadModel>>()
   // Asked once for all events of an append.
   const live = new WeakMap<Transaction, Promise<ReadModel>>()
   const modelIn = (tx: Transaction): Promise<ReadModel> => {
     const known =
       live.get(tx) ??
-      liveBuild(log, tx, name).then(build => {
+      liveBuild(log, tx, name, version).then(build => {
         let model = models.get(build)
         if (model === undefined) models.set(build, (model = modelOf(log, projection, build)))
         return model
@@ -37,9 +43,7 @@ function boundTo(log: Log, projection: AsyncProjection<Untyped, Untyped>): Proje
     ...(streams !== undefined && { streams }),
     ...(types !== undefined && { types }),
     apply: async (event, tx) => projection.apply(event, (await modelIn(tx)).within(tx), tx),
-    ...(forget && {
-      forget: async (subject, tx) => forget.call(projection, subject, (await modelIn(tx)).within(tx), tx),
-    }),
+    forget: async (subject, tx) => forgetIn(projection, subject, (await modelIn(tx)).within(tx), tx),
   }
 }
 
@@ -47,9 +51,11 @@ function boundTo(log: Log, projection: AsyncProjection<Untyped, Untyped>): Proje
  * The build that is read. It is in what the transaction has read, so that an append that began before a switch is made again after
  * it. While a switch goes on appends wait; one that does not come to its end is called off by the first who waits no more.
  */
-async function liveBuild(log: Log, tx: Transaction, name: string): Promise<number> {
-  const stored = await readProjection(tx, name)
-  if (stored?.switching === undefined) return stored?.live ?? 1
+async function liveBuild(log: Log, tx: Transaction, name: string, version: number): Promise<number> {
+  const before = await readProjection(tx, name)
+  const stored = inlineProjection(log, version, before)
+  if (stored !== before) writeProjection(tx, name, stored)
+  if (stored.switching === undefined) return stored.live
   const { switching, ...rest } = stored
   if (switching <= log.now()) {
     writeProjection(tx, name, rest)

@@ -3,7 +3,7 @@ import { eventLogOf } from '../event-log.ts'
 import type { EventStore } from '../event-store.ts'
 import { type AsyncProjection, checkProjection, type ReadModel } from './async-projection.ts'
 import { Documents } from './documents.ts'
-import { documentSpace, readProjection } from './stored-projection.ts'
+import { documentSpace, inlineProjection, readProjection } from './stored-projection.ts'
 
 /** The read model of one build of a projection. */
 export async function modelOf(
@@ -23,7 +23,10 @@ export async function readModel<Model extends ReadModel = Documents>(
   projection: AsyncProjection<Untyped, Model>,
 ): Promise<Model> {
   checkProjection(projection)
-  const { log } = eventLogOf(store)
+  const events = eventLogOf(store)
+  await events.prepare()
+  const { log } = events
   const stored = await readProjection(log, projection.name)
-  return (await modelOf(log, projection, stored?.live ?? 1)) as Model
+  const now = stored?.inline === true ? inlineProjection(log, stored.version, stored) : stored
+  return (await modelOf(log, projection, now?.live ?? 1)) as Model
 }

@@ -7,7 +7,7 @@ import type { EventStore } from '../event-store.ts'
 import { catchUp } from '../processors/catch-up.ts'
 import { claim } from '../processors/claims.ts'
 import { EventProcessor } from '../processors/event-processor.ts'
-import { type AsyncProjection, checkProjection } from './async-projection.ts'
+import { type AsyncProjection, checkProjection, forgetIn } from './async-projection.ts'
 import { madeNoMore, switchBuild } from './inline-projection.ts'
 import { dropOldBuilds } from './old-builds.ts'
 import { modelOf } from './read-model.ts'
@@ -16,6 +16,7 @@ import {
   changeProjection,
   checkpointOf,
   firstProjection,
+  inlineProjection,
   readProjection,
   type StoredProjection,
 } from './stored-projection.ts'
@@ -45,13 +46,13 @@ export async function rebuildInline(
     await dropOldBuilds(log, projection)
     const change = (to: (stored: StoredProjection) => StoredProjection): Promise<StoredProjection> =>
       changeProjection(log, name, (stored = firstProjection(log, version)) => to(stored))
-    const begun = await change(stored => {
+    const begun = await change(before => {
+      const stored = inlineProjection(log, version, before)
       const { building, old } = stored
-      const { incarnation } = log.topic(eventsTopic)
-      if (building?.version === version && stored.incarnation === incarnation) return stored
+      if (building?.version === version) return stored
       const build = stored.newest + 1
       const given = building === undefined ? old : [...old, building.build]
-      return { ...stored, newest: build, building: { build, version }, old: given, incarnation }
+      return { ...stored, newest: build, building: { build, version }, old: given }
     })
     const { build } = begun.building!
     let end = 0
@@ -119,9 +120,7 @@ async function start(
       filter: eventFilter(projection, events.codec.renames),
       onError: 'stop',
       handle: async (event, tx) => projection.apply(event, await within(tx), tx),
-      ...(projection.forget && {
-        forget: async (subject, _, tx) => projection.forget?.(subject, await within(tx), tx),
-      }),
+      forget: async (subject, _, tx) => forgetIn(projection, subject, await within(tx), tx),
       advanced,
       // Whoever waits for it is told.
       failed: () => undefined,

@@ -8,7 +8,7 @@ import type { SkippedEvent } from '../processors/checkpoint.ts'
 import { closedError } from '../processors/definition.ts'
 import { EventProcessor } from '../processors/event-processor.ts'
 import { inAll, PositionWaiters, type WaitForOptions } from '../processors/position-waiters.ts'
-import type { AsyncProjection } from './async-projection.ts'
+import { type AsyncProjection, forgetIn } from './async-projection.ts'
 import { dropOldBuilds } from './old-builds.ts'
 import { modelOf } from './read-model.ts'
 import { changeProjection, checkpointOf, firstProjection, type StoredProjection } from './stored-projection.ts'
@@ -233,9 +233,7 @@ export class RunningProjection {
         filter: eventFilter(this.#projection, this.#events.codec.renames),
         onError,
         handle: (event, tx) => this.#projection.apply(event, model.within(tx), tx),
-        ...(this.#projection.forget && {
-          forget: (subject, _, tx) => this.#projection.forget?.(subject, model.within(tx), tx),
-        }),
+        forget: (subject, _, tx) => forgetIn(this.#projection, subject, model.within(tx), tx),
         advanced: position => {
           if (isLive()) this.#waiters.advance(position)
           else this.#onProgress?.({ position, end: this.#end })

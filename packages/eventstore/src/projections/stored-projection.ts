@@ -16,6 +16,8 @@ export interface StoredProjection {
   readonly old: readonly number[]
   /** Of one that is inline: until then appends wait, for another build is about to be read. */
   readonly switching?: number
+  /** Whether the live build is written by appends. */
+  readonly inline?: true
   /** Positions mean nothing in another incarnation of the events' topic. */
   readonly incarnation: string
 }
@@ -31,6 +33,20 @@ export async function readProjection(reader: LogReader, name: string): Promise<S
 /** The first build is read from the beginning on, while it is made. */
 export function firstProjection(log: Log, version: number): StoredProjection {
   return { live: 1, version, newest: 1, old: [], incarnation: log.topic(eventsTopic).incarnation }
+}
+
+/**
+ * What is stored of an inline one, as it is for the events that there are. When their topic was deleted and made again, all that was
+ * made of them before is of events that are gone: another build is read, which is empty as the topic was.
+ */
+export function inlineProjection(log: Log, version: number, stored: StoredProjection | undefined): StoredProjection {
+  if (stored === undefined) return { ...firstProjection(log, version), inline: true }
+  const { incarnation } = log.topic(eventsTopic)
+  if (stored.incarnation === incarnation) return stored.inline === true ? stored : { ...stored, inline: true }
+  const { building, live, old } = stored
+  const build = stored.newest + 1
+  const given = building === undefined ? [...old, live] : [...old, live, building.build]
+  return { live: build, version, newest: build, old: given, inline: true, incarnation }
 }
 
 export function writeProjection(tx: Transaction, name: string, stored: StoredProjection): void {

@@ -3,7 +3,13 @@ import { expect, it } from 'vitest'
 import { describeEachLog } from '../../../../tooling/test/each-log.ts'
 import { EventStore, type EventStoreOptions } from '../../src/index.ts'
 import { Privacy } from '../../src/privacy/index.ts'
-import { type AsyncProjection, readModel, startProjections } from '../../src/projections/index.ts'
+import {
+  type AsyncProjection,
+  inline,
+  readModel,
+  rebuildInline,
+  startProjections,
+} from '../../src/projections/index.ts'
 import { publish, startWorkflows, type Workflow } from '../../src/workflows/index.ts'
 
 const privacyOf = (): Privacy =>
@@ -60,6 +66,58 @@ describeEachLog('whoever keeps something of a subject hears of the forgetting', 
       ['ada', 'Ada again'],
       ['grace', 'Grace'],
     ])
+  })
+
+  it('documents that say whose they are go with their subjects: inline, of a projection that follows, and when rebuilt', async () => {
+    const log = await open()
+    const privacy = privacyOf()
+    const seats = (name: string): AsyncProjection => ({
+      name,
+      apply({ type, data }, model) {
+        if (type === 'Registered') model.put(`name ${data.customer}`, data.name, { subject: data.customer })
+        if (type === 'Seated') model.put(`seat ${data.seat}`, data.customers, { subject: data.customers })
+        if (type === 'Left') model.put(`seat ${data.seat}`, 'free')
+      },
+    })
+    const [inlined, following] = [seats('inlined'), seats('following')]
+    const store = new EventStore(log, { privacy, projections: [inline(inlined)] })
+    await using runner = await startProjections(store, [following])
+    const seated = (seat: number, ...customers: string[]) => ({ type: 'Seated', data: { seat, customers } })
+    await store.append('hall', [
+      registered('ada', 'Ada'),
+      registered('grace', 'Grace'),
+      seated(1, 'ada', 'grace'),
+      seated(2, 'ada'),
+      seated(3, 'ada'),
+      { type: 'Left', data: { seat: 2 } },
+      seated(3, 'grace'),
+      // Nobody's subject is the beginning of another's.
+      seated(4, 'ad', 'ada"'),
+    ])
+    const kept = { 'name grace': 'Grace', 'seat 2': 'free', 'seat 3': ['grace'], 'seat 4': ['ad', 'ada"'] }
+    const expectModels = async (expected: object): Promise<void> => {
+      await runner.caughtUp('following')
+      for (const projection of [inlined, following]) {
+        const found: Record<string, unknown> = {}
+        for await (const [key, value] of (await readModel(store, projection)).scan()) found[key] = value
+        expect(found).toEqual(expected)
+      }
+    }
+    await expectModels({ ...kept, 'name ada': 'Ada', 'seat 1': ['ada', 'grace'] })
+    await privacy.forget('ada', { compact: false })
+    await expectModels(kept)
+    await runner.rebuild('following')
+    await rebuildInline(store, inlined)
+    await expectModels(kept)
+    // Who comes back is there again, and can be forgotten again.
+    await store.append('hall', [registered('ada', 'Ada again'), seated(1, 'ada')])
+    await expectModels({ ...kept, 'name ada': 'Ada again', 'seat 1': ['ada'] })
+    await privacy.forget('ada', { compact: false })
+    await expectModels(kept)
+    await expect(store.append('hall', { type: 'Seated', data: { seat: 5, customers: [7] } })).rejects.toMatchObject({
+      code: 'EVENT_INVALID',
+      message: expect.stringContaining('document seat 5'),
+    })
   })
 
   it('an inline projection in the transaction that forgets, which it can refuse', async () => {

@@ -52,6 +52,40 @@ describeEachLog('an inline projection with a read model', open => {
     expect(await of('account-0')).toBe(chained((await store.load('account-0')).map(({ data }) => data)))
   })
 
+  it('is empty when the events were deleted and made again, and has those that come then, whether they come or it is rebuilt first', async () => {
+    const log = await open()
+    const other: AsyncProjection = { ...chain, name: 'other' }
+    const options = { projections: [inline(chain), inline(other)] }
+    const before = new EventStore(log, options)
+    await before.append(
+      'account-0',
+      [1, 2].map(data => ({ type: 'e', data })),
+    )
+    await rebuildInline(before, chain)
+    await before.append('account-0', { type: 'e', data: 3 })
+    await before.close()
+    await log.deleteTopic('$events')
+
+    const store = new EventStore(log, options)
+    const of = async (projection: AsyncProjection, streamId: string): Promise<unknown> =>
+      (await readModel(store, projection)).get(streamId)
+    for (const projection of [chain, other]) expect(await of(projection, 'account-0')).toBeUndefined()
+    await rebuildInline(store, other)
+    await store.append('account-1', { type: 'e', data: 4 })
+    for (const projection of [chain, other]) {
+      expect(await of(projection, 'account-0')).toBeUndefined()
+      expect(await of(projection, 'account-1')).toBe(chained([4]))
+    }
+    // The documents of before are gone from the log as well.
+    await rebuildInline(store, chain)
+    await rebuildInline(store, chain)
+    expect(await of(chain, 'account-1')).toBe(chained([4]))
+    const left = []
+    for (let build = 1; build < 9; build++)
+      for await (const [key] of log.scanState(`$projection.${build}.chain`)) left.push(Buffer.from(key).toString())
+    expect(left).not.toContain('account-0')
+  })
+
   it('is refused a rebuild by what it cannot apply, and stays as it was; repaired, it is built anew', async () => {
     const log = await open()
     let broken = true
