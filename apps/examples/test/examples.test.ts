@@ -73,6 +73,15 @@ describe.concurrent('each example prints the same the second time as the first',
     ])
   })
 
+  it('emmett', async () => {
+    expect(await output('emmett')).toEqual([
+      'the cart is confirmed',
+      'conflict: true Expected version 3 does not match current 4',
+      '2 shoes',
+      '3 socks',
+    ])
+  })
+
   it('projection', async () => {
     expect(await output('projection')).toEqual(['balance 25', 'rebuilt 25'])
   })

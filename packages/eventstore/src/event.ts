@@ -15,12 +15,15 @@ export interface EventInput<Type extends string = string, Data = Untyped> {
   readonly id?: string | undefined
 }
 
-/** Another form of `{ type, data, metadata? }`. */
+/**
+ * Another form of `{ type, data, metadata? }`. As a type it takes either: `type AccountEvent = Event<'Opened', { owner: string }> |
+ * Event<'Deposited', { amount: number }>`.
+ */
 export class Event<Type extends string = string, Data = Untyped> implements EventInput<Type, Data> {
   readonly type: Type
   readonly data: Data
-  readonly metadata: Metadata | undefined
-  readonly id: string | undefined
+  readonly metadata?: Metadata | undefined
+  readonly id?: string | undefined
 
   constructor(type: Type, data: Data, metadata?: Metadata, id?: string) {
     this.type = type

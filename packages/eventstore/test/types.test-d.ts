@@ -20,3 +20,8 @@ it('an aggregate applies and raises its events only', () => {
   expectTypeOf<AggregateRoot<AccountEvent>['apply']>().parameter(0).toEqualTypeOf<AccountEvent>()
   expectTypeOf<AggregateRoot<AccountEvent>['uncommitted']>().toEqualTypeOf<readonly AccountEvent[]>()
 })
+
+it('an event of the class is a type that plain objects have as well', () => {
+  expectTypeOf<{ type: 'Opened'; data: { owner: string } }>().toExtend<Opened>()
+  expectTypeOf<{ type: 'Opened'; data: { owner: number } }>().not.toExtend<Opened>()
+})
