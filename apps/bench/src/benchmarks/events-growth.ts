@@ -1,8 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import { EventStore } from '@aegis/eventstore'
-import { openLog } from '@aegis/log'
 import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
-import { limitRow, measure, type Rate, type Row, row } from '../measure.ts'
+import { limitRow, measureOnce, median, type Row, row, runs } from '../measure.ts'
 
 const event = (n: number) => ({ type: 'OrderPlaced', data: order(n) })
 const perStream = 10
@@ -10,45 +10,46 @@ const perTransaction = 100
 
 export const benchmark: Benchmark = {
   about:
-    'The same work in a store of 10 thousand, 1 million and 10 million events, in streams of 10, so a million streams in the end: what it becomes as the store grows, against the smallest',
+    'The same work in stores of 10 thousand, 1 million and 10 million events, in streams of 10, so of a million streams in the end, at rest and by turns: what it becomes as the store grows, against the smallest',
   async run({ folder, size }) {
-    await using log = await openLog({ dataDir: await folder() })
-    const store = new EventStore(log)
-    const rows: Row[] = []
-    let streams = 0
-    let smallest: Figures | undefined
+    const stores: Filled[] = []
     for (const total of [10_000, 1_000_000, 10_000_000]) {
-      const wanted = Math.max(streams, Math.ceil(size(total) / perStream))
-      await fill(store, streams, wanted)
-      streams = wanted
-      const figures = await figuresOf(store, streams, size(2_000))
-      smallest ??= figures
-      if (total === 10_000) continue
-      const name = `store of ${(total / 1e6).toLocaleString('en')} M events`
-      const compared = (work: string, units: string, ours: Rate, reference: Rate): void => {
-        rows.push(row(`${work}, ${name}`, units, ours, 'store of 10,000', reference, 0.67))
-      }
-      compared('load streams of 10', 'events', figures.loads, smallest.loads)
-      compared('append to any stream', 'events', figures.appends, smallest.appends)
-      compared(
-        'subscribe to a stream of 10 up to its end',
-        'subscriptions',
-        figures.subscriptions,
-        smallest.subscriptions,
-      )
-      compared('list streams by prefix', 'streams', figures.lists, smallest.lists)
+      const store = await EventStore.open({ dataDir: await folder() })
+      const streams = Math.ceil(size(total) / perStream)
+      await fill(store, streams)
+      stores.push({ name: `store of ${(total / 1e6).toLocaleString('en')} M events`, store, streams })
     }
-    return [...rows, await memoryRow(store, streams)]
+    await rest()
+    const rows = await compared(stores, size(2_000))
+    const { store, streams } = stores.at(-1)!
+    rows.push(await memoryRow(store, streams))
+    for (const filled of stores) await filled.store.close()
+    return rows
   },
 }
 
+interface Filled {
+  readonly name: string
+  readonly store: EventStore
+  readonly streams: number
+}
+
+/** Until LevelDB has compacted what was written: for two seconds the process does next to nothing. */
+async function rest(): Promise<void> {
+  for (let quiet = 0; quiet < 2; ) {
+    const before = process.cpuUsage()
+    await setTimeout(1_000)
+    const { user, system } = process.cpuUsage(before)
+    quiet = user + system < 50_000 ? quiet + 1 : 0
+  }
+}
+
 /** Streams are made many in a transaction: for ten million events a commit for each stream would take longer than all that is measured. */
-async function fill(store: EventStore, first: number, end: number): Promise<void> {
-  const transactions = Math.ceil((end - first) / perTransaction)
-  await inFlight(transactions, 4, n =>
+async function fill(store: EventStore, streams: number): Promise<void> {
+  await inFlight(Math.ceil(streams / perTransaction), 4, n =>
     store.transaction(async tx => {
-      const begin = first + n * perTransaction
-      for (let stream = begin; stream < Math.min(end, begin + perTransaction); stream++) {
+      const begin = n * perTransaction
+      for (let stream = begin; stream < Math.min(streams, begin + perTransaction); stream++) {
         await tx.append(
           `order-${stream}`,
           Array.from({ length: perStream }, (_, at) => event(at)),
@@ -58,35 +59,73 @@ async function fill(store: EventStore, first: number, end: number): Promise<void
   )
 }
 
-interface Figures {
-  readonly loads: Rate
-  readonly appends: Rate
-  readonly subscriptions: Rate
-  readonly lists: Rate
+/** What is done in each store by turns, so many units a run. */
+interface Work {
+  readonly name: string
+  readonly units: string
+  readonly count: number
+  run(filled: Filled, round: number): Promise<unknown>
 }
 
-async function figuresOf(store: EventStore, streams: number, count: number): Promise<Figures> {
-  // Streams far apart, so that neither their pages nor their heads are those of the run before.
-  const any = (n: number): string => `order-${(n * 7_919) % streams}`
-  const loads = await measure(count * perStream, run => inFlight(count, 10, n => store.load(any(run * count + n))))
+function works(count: number): readonly Work[] {
+  // Streams far apart, so that neither their pages nor their heads are those of the round before.
+  const any = ({ streams }: Filled, n: number): string => `order-${(n * 7_919) % streams}`
   const few = Math.ceil(count / 10)
-  const subscriptions = await measure(few, run =>
-    inFlight(few, 10, async n => {
-      let left = perStream
-      for await (const _ of await store.subscribe(any((run + 11) * count + n))) if (--left === 0) break
-    }),
-  )
-  const appends = await measure(count, run =>
-    inFlight(count, 10, n => store.append(any((run + 5) * count + n), event(n))),
-  )
-  // About as many streams in each store.
-  const prefix = `order-${String(streams - 1).slice(0, Math.max(0, String(streams - 1).length - 3))}*`
-  let listed = 0
-  for await (const _ of store.listStreams(prefix)) listed++
-  const lists = await measure(listed, async () => {
-    for await (const _ of store.listStreams(prefix));
-  })
-  return { loads, appends, subscriptions, lists }
+  const listed = 1_000
+  return [
+    {
+      name: 'load streams of 10',
+      units: 'events',
+      count: count * perStream,
+      run: (filled, round) => inFlight(count, 10, n => filled.store.load(any(filled, round * count + n))),
+    },
+    {
+      name: 'subscribe to a stream of 10 up to its end',
+      units: 'subscriptions',
+      count: few,
+      run: (filled, round) =>
+        inFlight(few, 10, async n => {
+          let left = perStream
+          for await (const _ of await filled.store.subscribe(any(filled, (round + 11) * count + n)))
+            if (--left === 0) break
+        }),
+    },
+    {
+      name: 'list streams by prefix',
+      units: 'streams',
+      count: listed,
+      // As many in each store.
+      async run({ store }) {
+        let left = listed
+        for await (const _ of store.listStreams('order-*')) if (--left === 0) break
+      },
+    },
+    {
+      name: 'append to any stream',
+      units: 'events',
+      count,
+      run: (filled, round) =>
+        inFlight(count, 10, n => filled.store.append(any(filled, (round + 5) * count + n), event(n))),
+    },
+  ]
+}
+
+/** By turns: what else the machine does meets all stores alike. */
+async function compared(stores: readonly Filled[], count: number): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const { name, units, count: done, run } of works(count)) {
+    const rates = stores.map((): number[] => [])
+    for (let round = 0; round <= runs; round++) {
+      for (const [at, filled] of stores.entries()) {
+        const rate = await measureOnce(done, () => run(filled, round))
+        if (round > 0) rates[at]!.push(rate.median)
+      }
+    }
+    const [smallest, ...larger] = rates.map(of => ({ median: median(of), slowest: Math.min(...of) }))
+    for (const [at, rate] of larger.entries())
+      rows.push(row(`${name}, ${stores[at + 1]!.name}`, units, rate, 'store of 10,000', smallest!, 0.67))
+  }
+  return rows
 }
 
 /** All streams are listed and ten thousand loaded: what the process has beyond the start, at most. */
