@@ -25,8 +25,9 @@ import type {
   Transaction,
   TransactionOptions,
 } from '@aegis/log'
-import { checkedRecords, checkFollowedKey, checkRecord, checkVersion, type TopicDefaults } from '@aegis/log/driver'
+import { checkFollowedKey, checkVersion, type TopicDefaults } from '@aegis/log/driver'
 import { AegisError } from '@aegis/storage'
+import { Appends } from './appends.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { Catalog } from './catalog.ts'
 import type { ClusterLog } from './cluster-log.ts'
@@ -48,8 +49,6 @@ import { type RunningHost, runTransaction } from './run-transaction.ts'
 import { decodeEntry, scanEntries } from './state.ts'
 import { type LogStatus, statusOf } from './status.ts'
 import type { Topic } from './topic.ts'
-import { TopicWriter } from './topic-writer.ts'
-import { JetStreamTransaction } from './transaction.ts'
 
 /** The log of an engine on a NATS JetStream cluster. */
 export class JetStreamLog implements ClusterLog, RunningHost {
@@ -60,10 +59,10 @@ export class JetStreamLog implements ClusterLog, RunningHost {
   readonly positions: Positions
   readonly #catalog: Catalog
   readonly #keyed: KeyedWriter
+  readonly #appends: Appends
   readonly #groups: Groups
   readonly #reports: GroupReports
   readonly #maintenance: Maintenance
-  readonly #writers = new Map<Topic, TopicWriter>()
   readonly #followers = new Set<Follower>()
   /** What has begun and must be known before the connection is closed. */
   readonly #running = new Set<Promise<unknown>>()
@@ -77,6 +76,7 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     this.positions = new Positions(domain, this.publisher, this.locks)
     this.#catalog = new Catalog(domain, this.publisher, defaults)
     this.#keyed = new KeyedWriter(domain, this.publisher, this.locks)
+    this.#appends = new Appends(this, this.#keyed)
     this.#groups = new Groups(domain, this.positions)
     this.#reports = new GroupReports(domain, this.positions, this.#groups, () => this.#catalog.all())
     this.#maintenance = new Maintenance(domain, () => this.#catalog.all())
@@ -109,7 +109,7 @@ export class JetStreamLog implements ClusterLog, RunningHost {
   async deleteTopic(name: string): Promise<void> {
     this.check()
     const topic = await this.#catalog.delete(name)
-    this.#writers.delete(topic)
+    this.#appends.topicDeleted(topic)
     await this.#groups.topicDeleted(topic)
     await this.#maintenance.topicDeleted(topic)
   }
@@ -138,16 +138,11 @@ export class JetStreamLog implements ClusterLog, RunningHost {
   append(
     name: string,
     records: OutgoingRecord | readonly OutgoingRecord[],
-    { expected = 'any', producer }: AppendOptions = {},
+    options: AppendOptions = {},
   ): Promise<Receipt> {
+    // Plain functions with one promise: an asynchronous one costs as much as encoding the record.
     try {
-      const topic = this.find(name)
-      if (producer !== undefined) return this.#appendOnce(name, records, { expected, producer })
-      const checked = checkedRecords(topic, records)
-      if (topic.config.keyed !== 'none' || expected !== 'any') {
-        return this.track(this.#keyed.append(topic, checked, expected).finally(() => this.countCommit()))
-      }
-      return this.#writer(topic).append(checked)
+      return this.#appends.append(this.find(name), records, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -155,10 +150,7 @@ export class JetStreamLog implements ClusterLog, RunningHost {
 
   appendOne(name: string, record: OutgoingRecord): Promise<RecordPosition> {
     try {
-      const topic = this.find(name)
-      if (topic.config.keyed !== 'none') return this.append(name, record).then(({ positions }) => positions[0]!)
-      checkRecord(topic, record)
-      return this.#writer(topic).appendOne(record)
+      return this.#appends.appendOne(this.find(name), record)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -326,25 +318,6 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     this.track(this.#maintenance.freeTruncated(topic, subject)).catch(() => undefined)
   }
 
-  /** In a batch with what is known of the producer, so that a repeat is recognised, however late. */
-  #appendOnce(
-    name: string,
-    records: OutgoingRecord | readonly OutgoingRecord[],
-    options: AppendOptions,
-  ): Promise<Receipt> {
-    if (this.capabilities.repeats !== 'none') {
-      const transaction = new JetStreamTransaction(this, false)
-      const receipt = transaction.append(name, records, options)
-      // At once, so that it is in its place among the calls.
-      return this.track(transaction.commit()).then(() => receipt)
-    }
-    const { version } = this.domain.features
-    throw new AegisError(
-      'LOG_INVALID',
-      `producer: repeats are recognised with nats-server 2.12 or later, and this one is ${version} (capabilities.repeats)`,
-    )
-  }
-
   async #close(): Promise<void> {
     for (const follower of this.#followers) follower.close()
     this.#maintenance.stop()
@@ -359,14 +332,6 @@ export class JetStreamLog implements ClusterLog, RunningHost {
     const done = (): boolean => this.#running.delete(work)
     work.then(done, done)
     return work
-  }
-
-  #writer(topic: Topic): TopicWriter {
-    let writer = this.#writers.get(topic)
-    if (writer === undefined) {
-      this.#writers.set(topic, (writer = new TopicWriter(this, topic)))
-    }
-    return writer
   }
 
   async #known(name: string): Promise<Topic> {

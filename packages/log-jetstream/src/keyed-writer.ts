@@ -5,6 +5,7 @@ import { AegisError } from '@aegis/storage'
 import { type Change, isTruncation, type PlacedRecord, placed, planAppend } from './append-plan.ts'
 import type { Domain } from './domain.ts'
 import { findHead, type Head, meets, readHead, versionConflict } from './heads.ts'
+import { inParallel } from './in-parallel.ts'
 import type { Locks } from './locks.ts'
 import { largestBatch, type OutgoingMessage, type Publisher, SequenceConflict } from './publisher.ts'
 import type { Topic } from './topic.ts'
@@ -65,14 +66,14 @@ export class KeyedWriter {
     for (let wait = 1; ; wait = Math.min(2 * wait, 100)) {
       const { config, deleted } = topic
       if (deleted) throw new AegisError('TOPIC_UNKNOWN', `topic ${config.name} was deleted`)
-      const heads = new Map<string, Head>()
-      if (config.keyed === 'history' || expected !== 'any') {
-        for (const [subject, key] of subjects) {
+      const matters = config.keyed === 'history' || expected !== 'any'
+      const heads = new Map(
+        await inParallel(matters ? subjects : [], async ([subject, key]) => {
           // What takes nothing away is written nowhere, and so not checked by the stream.
           if (changes.some(isTruncation)) this.#domain.recent.forget(subject)
-          heads.set(subject, await this.#expectedHead(topic, subject, key, expected))
-        }
-      }
+          return [subject, await this.#expectedHead(topic, subject, key, expected)] as const
+        }),
+      )
       const plan = planAppend(this.#domain, topic, changes, heads)
       try {
         const sequences = await this.#publish(topic, plan.messages)

@@ -1,7 +1,7 @@
 import { connectLog } from '@aegis/log-jetstream'
 import { findPrograms, NatsCluster, NatsServer } from '@aegis/nats-server'
 import { PubSub } from '@aegis/pubsub'
-import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { AckPolicy, type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Benchmark } from '../benchmark.ts'
 import { inFlight, order } from '../data.ts'
@@ -49,6 +49,15 @@ async function compared(
         client.publish('plain.packed', JSON.stringify(Array.from({ length: packed }, (_, at) => order(n + at)))),
       ),
     )
+    const promised = await measure(many, () => inFlight(many, 1_000, packedWithPromises(client)))
+    const together = await measure(many, () =>
+      inFlight(many / packed, 4, n =>
+        pubsub.publishMany(
+          'orders',
+          Array.from({ length: packed }, (_, at) => ({ payload: order(n + at) })),
+        ),
+      ),
+    )
     const awaited = await measure(single, () =>
       inFlight(single, 1, n => pubsub.publish('orders', { payload: order(n) })),
     )
@@ -70,6 +79,14 @@ async function compared(
     return [
       row(publish, 'messages', ours, 'nats.js, message by message', plain, 10),
       row(publish, 'messages', ours, 'nats.js, 1,000 records packed into a message', packing, 0.6),
+      row(publish, 'messages', ours, 'nats.js, packed, and a promise for each message', promised),
+      row(
+        `publishMany of 1,000, 4 in flight, ${where}`,
+        'messages',
+        together,
+        'nats.js, 1,000 records packed into a message',
+        packing,
+      ),
       row(`publish one at a time, ${where}`, 'messages', awaited, 'nats.js', awaitedPlain, 0.83),
       row(read, 'messages', consumed, 'nats.js, message by message', consumedPlain, 8),
       row(read, 'messages', consumed, 'nats.js, 1,000 records packed into a message', consumedPacked, 0.6),
@@ -77,6 +94,22 @@ async function compared(
   } finally {
     await log.close()
     await connection.close()
+  }
+}
+
+/** What nobody can do without who gives each message a promise: all of one turn go into one message of the bare loop. */
+function packedWithPromises(client: JetStreamClient): (n: number) => Promise<unknown> {
+  let texts: string[] = []
+  let sent: Promise<unknown> | undefined
+  return n => {
+    const offset = texts.push(JSON.stringify(order(n)))
+    sent ??= new Promise(resolve => setImmediate(resolve)).then(() => {
+      const data = `[${texts.join(',')}]`
+      texts = []
+      sent = undefined
+      return client.publish('plain.promised', data)
+    })
+    return sent.then(() => ({ topic: 'orders', partition: 0, offset, timestamp: n }))
   }
 }
 
