@@ -1,6 +1,7 @@
 // Runs the tests of all packages and apps and ends with one line that people and programs can read. One vitest for all:
 // its workers are shared, so this is quicker than a process per package, and the sum needs no collecting. (`turbo run test`
 // tests package by package, and skips those whose files and dependencies have not changed.)
+import { availableParallelism } from 'node:os'
 import { startVitest } from 'vitest/node'
 
 const projects = ['{packages,apps,tooling}/*/vitest.config.ts', 'tooling/vitest.config.ts']
@@ -20,7 +21,9 @@ const watching = {
   onTestCaseResult: () => void watch.refresh(),
 }
 const reporters = ['default', watching]
-const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects, reporters })
+// Many wait for other processes and servers: vitest would leave one processor to itself, half of those that there are in CI.
+const maxWorkers = availableParallelism()
+const vitest = await startVitest('test', process.argv.slice(2), { watch: false, projects, reporters, maxWorkers })
 const modules = vitest.state.getTestModules()
 const tests = modules.flatMap(module => [...module.children.allTests()])
 /** @param {'passed' | 'failed'} state */
