@@ -16,6 +16,7 @@ import { groupsOf } from './consumers/slots.ts'
 import type { Decider } from './decider.ts'
 import { type DeciderOptions, deciderHandler } from './decider-handler.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
+import { describeStream, type StreamDescription } from './describe-stream.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import { eventsTopic } from './event-codec.ts'
 import type { EventIterator } from './event-iterator.ts'
@@ -25,7 +26,7 @@ import { listStreams, type StreamSummary } from './list-streams.ts'
 import { type AppendEventsOptions, type AppendEventsResult, prepareAppend } from './prepare-append.ts'
 import { load, type ReadEventsOptions, read } from './read.ts'
 import { type ReadAllOptions, readAll } from './read-all.ts'
-import { type DeleteStreamOptions, retainStream } from './stream-administration.ts'
+import type { DeleteStreamOptions } from './stream-administration.ts'
 import type { StreamRetention } from './stream-state.ts'
 import { type EventSubscription, type SubscribeEventsOptions, subscribeToEvents } from './subscribe.ts'
 
@@ -101,6 +102,12 @@ export class EventStore implements AsyncDisposable {
    */
   listStreams(streams = '*'): AsyncGenerator<StreamSummary, void, undefined> {
     return listStreams(this.#events, streams)
+  }
+
+  /** Where a stream is, and how much of it is kept; of one that does not exist too. @throws AegisError `EVENT_INVALID` */
+  async describeStream(streamId: string): Promise<StreamDescription> {
+    await this.#events.prepare()
+    return describeStream(this.#events, this.#log, streamId)
   }
 
   /**
@@ -199,9 +206,10 @@ export class EventStore implements AsyncDisposable {
   /**
    * How much of a stream is kept: its newest `maxCount` events, none older than `maxAge`. Replaces what was set before. What
    * is not kept is not read any more, and taken away when more is appended.
+   * @throws AegisError `EVENT_INVALID`, `LOG_INVALID` for a `maxAge` that is no duration, `STREAM_TOMBSTONED`
    */
   retainStream(streamId: string, retention: StreamRetention): Promise<void> {
-    return this.transaction((_, tx) => retainStream(this.#events, tx, streamId, retention), { retries: 100 })
+    return this.transaction(tx => tx.retainStream(streamId, retention), { retries: 100 })
   }
 
   /**

@@ -1,11 +1,13 @@
 import type { Transaction } from '@aegis/log'
 import { type AppendEventsReceipt, appendWithin } from './append-within.ts'
+import { describeStream, type StreamDescription } from './describe-stream.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import type { EventIterator } from './event-iterator.ts'
 import type { EventLog } from './event-log.ts'
 import { type AppendEventsOptions, prepareAppend } from './prepare-append.ts'
 import { load, type ReadEventsOptions, read } from './read.ts'
-import { type DeleteStreamOptions, deleteStream, truncateStream } from './stream-administration.ts'
+import { type DeleteStreamOptions, deleteStream, retainStream, truncateStream } from './stream-administration.ts'
+import type { StreamRetention } from './stream-state.ts'
 
 /** The event store inside a transaction: reads see what the transaction has appended, which has `position` -1. */
 export class EventTransaction {
@@ -55,5 +57,17 @@ export class EventTransaction {
   async truncateStream(streamId: string, { before }: { before: number }): Promise<void> {
     await this.#events.prepare()
     await truncateStream(this.#events, this.#tx, streamId, before)
+  }
+
+  /** As `EventStore.retainStream`. */
+  async retainStream(streamId: string, retention: StreamRetention): Promise<void> {
+    await this.#events.prepare()
+    await retainStream(this.#events, this.#tx, streamId, retention)
+  }
+
+  /** As `EventStore.describeStream`. */
+  async describeStream(streamId: string): Promise<StreamDescription> {
+    await this.#events.prepare()
+    return describeStream(this.#events, this.#tx, streamId)
   }
 }

@@ -5,6 +5,7 @@ export type { ConsumeEventsOptions, EventConsumer } from './consumers/event-cons
 export type { Decider } from './decider.ts'
 export type { DeciderOptions } from './decider-handler.ts'
 export type { DeliveredEvent } from './delivered-event.ts'
+export type { StreamDescription } from './describe-stream.ts'
 export type { EventStoreErrorCode } from './errors.ts'
 export { Event, type EventInput, type Metadata, type StoredEvent } from './event.ts'
 export type { EventStoreOptions } from './event-log.ts'

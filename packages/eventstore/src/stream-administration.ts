@@ -1,4 +1,4 @@
-import type { Transaction } from '@aegis/log'
+import { parseDuration, type Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { EventLog } from './event-log.ts'
 import { checkedExpectation, checkVersion, type ExpectedVersion } from './expected-version.ts'
@@ -76,12 +76,12 @@ export async function retainStream(
   { maxCount, maxAge }: StreamRetention,
 ): Promise<void> {
   wholeNumber('maxCount', maxCount)
-  wholeNumber('maxAge', maxAge)
+  const age = maxAge === undefined ? undefined : parseDuration('maxAge', maxAge)
   await change(events, tx, streamId, ({ truncateBefore, since, tombstoned }) => ({
     truncateBefore,
     since,
     tombstoned,
     ...(maxCount !== undefined && { maxCount }),
-    ...(maxAge !== undefined && { maxAge }),
+    ...(age !== undefined && { maxAge: age }),
   }))
 }

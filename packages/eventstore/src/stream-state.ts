@@ -2,14 +2,17 @@ import type { LogReader, Transaction } from '@aegis/log'
 
 /** How much of a stream is kept. Events beyond it are not read any more. */
 export interface StreamRetention {
-  /** At most so many of the newest events. */
+  /** At most so many of the newest events. Default: all. */
   readonly maxCount?: number
-  /** Milliseconds. */
-  readonly maxAge?: number
+  /** Milliseconds, or a text such as `'30d'`. Default: of any age. */
+  readonly maxAge?: number | string
 }
 
 /** What is known of a stream beside its events; most have none. */
-export interface StreamState extends StreamRetention {
+export interface StreamState {
+  readonly maxCount?: number
+  /** Milliseconds. */
+  readonly maxAge?: number
   /** Events of lower versions are not read any more. */
   readonly truncateBefore: number
   /** First version since the stream was deleted last: before it, it did not exist. */

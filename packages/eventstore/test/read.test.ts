@@ -148,6 +148,35 @@ describeEachLog('reading events', open => {
     await expect(store.listStreams('').next()).rejects.toMatchObject({ code: 'EVENT_INVALID' })
   })
 
+  it('describes a stream: where it begins and ends, and how much of it is kept, in a transaction with what that has done', async () => {
+    await using log = await open()
+    const store = new EventStore(log)
+    const e = { type: 'e', data: 1 }
+    const nothing = { streamId: 'a', version: -1, firstVersion: 0, tombstoned: false }
+    expect(await store.describeStream('a')).toEqual(nothing)
+    await store.append('a', [e, e, e, e])
+    expect(await store.describeStream('a')).toEqual({ ...nothing, version: 3 })
+    await store.truncateStream('a', { before: 1 })
+    expect(await store.describeStream('a')).toEqual({ ...nothing, version: 3, firstVersion: 1 })
+    const kept = { maxCount: 2, maxAge: 2_592_000_000 }
+    await store.transaction(async tx => {
+      await tx.retainStream('a', { maxCount: 2, maxAge: '30d' })
+      expect(await tx.describeStream('a')).toEqual({ ...nothing, version: 3, firstVersion: 2, ...kept })
+    })
+    expect(await store.describeStream('a')).toEqual({ ...nothing, version: 3, firstVersion: 2, ...kept })
+    await store.retainStream('a', {})
+    await store.truncateStream('a', { before: 4 })
+    expect(await store.describeStream('a')).toEqual({ ...nothing, version: 3, firstVersion: 4 })
+    await store.deleteStream('a')
+    expect(await store.describeStream('a')).toEqual({ ...nothing, firstVersion: 4 })
+    await store.append('a', e, { expectedVersion: 'no-stream' })
+    expect(await store.describeStream('a')).toEqual({ ...nothing, version: 4, firstVersion: 4 })
+    await store.deleteStream('a', { tombstone: true })
+    expect(await store.describeStream('a')).toEqual({ ...nothing, firstVersion: 5, tombstoned: true })
+    await expect(store.retainStream('b', { maxAge: 'long' })).rejects.toMatchObject({ code: 'LOG_INVALID' })
+    await expect(store.describeStream('a*')).rejects.toMatchObject({ code: 'EVENT_INVALID' })
+  })
+
   it('truncated, deleted and retained streams give back the space of their events', async () => {
     await using log = await open()
     if (!log.capabilities.truncation) return
