@@ -12,6 +12,7 @@ type Step =
   | { readonly do: 'settle'; readonly which: number; readonly act: Act }
   | { readonly do: 'late' | 'leave'; readonly member: number; readonly act: Act }
   | { readonly do: 'pause' | 'resume'; readonly member: number; readonly partition: number }
+  | { readonly do: 'seek'; readonly member: number; readonly partition: number; readonly which: number }
   | { readonly do: 'join' | 'commit' | 'crash' }
   | { readonly do: 'wait'; readonly milliseconds: number }
 
@@ -46,6 +47,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       partition: fc.nat(2),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('seek' as const),
+      member: fc.nat(2),
+      partition: fc.nat(2),
+      which: fc.nat(8),
+    }),
+  },
   { weight: 4, arbitrary: only('join', 'commit', 'crash') },
   {
     weight: 2,
@@ -74,6 +84,13 @@ const aCase: fc.Arbitrary<Case> = fc.record({
   maxPollRecords: fc.constantFrom(2, 500),
   counted: fc.boolean(),
   order: fc.constantFrom(undefined, undefined, 'key' as const, 'key' as const, 'partition' as const, 'none' as const),
+  rate: fc.option(
+    fc.record(
+      { limit: fc.integer({ min: 1, max: 2 }), per: fc.constantFrom(500, 3000), by: fc.constant('key' as const) },
+      { requiredKeys: ['limit', 'per'] },
+    ),
+    { nil: undefined },
+  ),
   maxAttempts: fc.constant(3),
   seed: fc.nat(),
 })
@@ -95,7 +112,8 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
   const { order, concurrency, counted, maxPollRecords, partitions } = given
   // Where deliveries are not counted the attempts are those of the default.
   const maxAttempts = counted ? given.maxAttempts : 5
-  const model = new PartitionedModel({ order, counted, maxAttempts })
+  const rate = order === undefined ? undefined : given.rate
+  const model = new PartitionedModel({ order, counted, maxAttempts, rate })
   const disk = new FaultyDisk({ seed: given.seed })
   let log: Log = await openLog({ storage: await disk.open() })
   await log.createTopic('t', { partitions })
@@ -138,7 +156,8 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
       }
     }
     const loop = order === undefined ? subscription[Symbol.asyncIterator]() : undefined
-    const running = order === undefined ? Promise.resolve() : subscription.run(handler, { concurrency, order })
+    const running =
+      order === undefined ? Promise.resolve() : subscription.run(handler, { concurrency, order, ...(rate && { rate }) })
     const member: Joined = {
       subscription,
       loop,
@@ -146,6 +165,7 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
       waiting: false,
       owned: new Set(),
       paused: new Set(),
+      begun: [],
     }
     void watch()
     members.push(member)
@@ -224,6 +244,19 @@ async function run(steps: readonly Step[], given: Case): Promise<void> {
         member?.subscription[current.do](of)
         if (current.do === 'resume') member?.paused.delete(of.partition)
         else if (member?.owned.has(of.partition) === true) member.paused.add(of.partition)
+        break
+      }
+      case 'seek': {
+        const member = at(members, current.member)
+        const { partition } = current
+        const to = at(
+          [...model.messages.values()].filter(known => known.partition === partition),
+          current.which,
+        )
+        if (member?.owned.has(partition) !== true || to === undefined) break
+        model.seeking(partition, to.offset)
+        await member.subscription.seek({ offset: to.offset }, { topic: 't', partition })
+        model.sought(partition, to.offset)
         break
       }
       case 'join':

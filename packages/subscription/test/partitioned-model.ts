@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { RunOptions, Subscription } from '../src/index.ts'
+import type { RateOptions, RunOptions, Subscription } from '../src/index.ts'
 import type { Item } from './items.ts'
 
 /** What is said of an item; the times are delays that were asked for. Longer than 30 s it is put aside. */
@@ -12,6 +12,8 @@ export interface Settings {
   readonly counted: boolean
   /** What `run` keeps in order; without it members are loops. */
   readonly order: RunOptions['order'] | undefined
+  /** How often handlers of one member may begin. */
+  readonly rate: (RateOptions & { readonly per: number }) | undefined
 }
 
 /** What the group knows of a message, as far as the model can say. */
@@ -36,12 +38,18 @@ export interface Known {
   notBefore: number
   /** Who has it. */
   held: Held | undefined
+  /** Its partition was sought: how often it comes, and with what attempts, nothing is said of any more. */
+  free: boolean
+  /** It is to come at least once more, for its partition was sought to it or before it. */
+  owed: boolean
 }
 
 export interface Member {
   readonly subscription: Subscription<Item>
   /** Partitions of which it wants nothing now. */
   readonly paused: Set<number>
+  /** Of handlers, with the key of the message and the time. */
+  readonly begun: { readonly key: string; readonly at: number }[]
 }
 
 export interface Held {
@@ -63,14 +71,32 @@ export class PartitionedModel {
   }
 
   published(text: string, key: string, { partition, offset }: { partition: number; offset: number }): void {
-    const none = { low: 0, high: 0, sure: 0, begun: false, uncertain: false, perhapsDone: false, aside: false }
-    this.messages.set(text, { text, key, partition, offset, ...none, state: 'open', notBefore: 0, held: undefined })
+    const counts = { low: 0, high: 0, sure: 0 }
+    const flags = { begun: false, uncertain: false, perhapsDone: false, aside: false, free: false, owed: false }
+    this.messages.set(text, {
+      text,
+      key,
+      partition,
+      offset,
+      ...counts,
+      ...flags,
+      state: 'open',
+      notBefore: 0,
+      held: undefined,
+    })
   }
 
   received(held: Held): void {
     const { item, member } = held
     expect([...member.paused], `${item.text} is delivered while its partition is paused`).not.toContain(item.partition)
     const known = this.messages.get(item.text)!
+    known.owed = false
+    if (known.free) {
+      this.#checkRate(known, member)
+      if (known.held !== undefined) this.#late.push(known.held)
+      known.held = held
+      return
+    }
     expect(known.state, `${item.text} is delivered and was done`).toBe('open')
     expect(known.held, `${item.text} is delivered while somebody has it`).toBe(undefined)
     expect(known.notBefore, `${item.text} is delivered before it is due`).toBeLessThanOrEqual(Date.now())
@@ -78,6 +104,7 @@ export class PartitionedModel {
     expect(item.attempts, `attempts of ${item.text}`).toBeLessThanOrEqual(known.high + 1)
     if (this.#settings.counted) expect(item.attempts).toBeLessThanOrEqual(this.#settings.maxAttempts)
     this.#checkOrder(known)
+    this.#checkRate(known, member)
     known.low = known.high = item.attempts
     known.begun = true
     known.perhapsDone = false
@@ -94,6 +121,10 @@ export class PartitionedModel {
   settle(held: Held, act: Act): void {
     const known = this.messages.get(held.item.text)!
     known.held = undefined
+    if (known.free) {
+      say(held, act)
+      return
+    }
     known.uncertain = true
     known.aside &&= act !== 'ack'
     if (act === 'ack') known.state = 'done'
@@ -114,6 +145,32 @@ export class PartitionedModel {
       this.#late.push(known.held)
       known.held = undefined
     }
+  }
+
+  /** A partition is about to be read from another place: until that is so nothing is sure of it. */
+  seeking(partition: number, offset: number): void {
+    for (const known of this.#of(partition)) {
+      known.free = true
+      known.owed = known.offset >= offset
+    }
+  }
+
+  /** It is: what is before that place is passed over, but for what is perhaps in the retry queue. */
+  sought(partition: number, offset: number): void {
+    for (const known of this.#of(partition)) {
+      // What was handed over before is not acknowledged any more; what was while it was sought perhaps neither.
+      if (known.held !== undefined) this.#late.push(known.held)
+      known.held = undefined
+      if (known.offset >= offset || known.aside) continue
+      known.free = false
+      known.uncertain = false
+      known.perhapsDone = false
+      known.state = known.state === 'dead' ? 'dead' : 'done'
+    }
+  }
+
+  #of(partition: number): Known[] {
+    return [...this.messages.values()].filter(known => known.partition === partition)
   }
 
   /** Those who are late say something, which changes nothing. */
@@ -139,7 +196,7 @@ export class PartitionedModel {
       this.#late.length = 0
       known.held?.done()
       known.held = undefined
-      if (known.state !== 'open' && !known.uncertain) continue
+      if (known.free || (known.state !== 'open' && !known.uncertain)) continue
       if (!this.#settings.counted) known.low = Math.min(known.low, known.sure)
       // It may have been counted with its page, or when it was taken out of the retry queue.
       if (this.#settings.counted || known.aside) known.high++
@@ -154,15 +211,20 @@ export class PartitionedModel {
   /** Whether something is certain to be handed over again. */
   get waits(): boolean {
     const { counted, maxAttempts } = this.#settings
-    return [...this.messages.values()].some(
-      ({ state, perhapsDone, high }) => state === 'open' && !perhapsDone && !(counted && high >= maxAttempts),
+    return [...this.messages.values()].some(({ state, perhapsDone, high, free, owed }) =>
+      free ? owed : state === 'open' && !perhapsDone && !(counted && high >= maxAttempts),
     )
   }
 
   /** Each dead letter is there once, and everything else was done. */
   checkEnd(dead: readonly string[]): void {
-    expect(new Set(dead).size, 'dead letters that are there twice').toBe(dead.length)
-    for (const { text, state, perhapsDone, low, high } of this.messages.values()) {
+    const counted = dead.filter(text => !this.messages.get(text)!.free)
+    expect(new Set(counted).size, 'dead letters that are there twice').toBe(counted.length)
+    for (const { text, state, perhapsDone, low, high, free, owed } of this.messages.values()) {
+      if (free) {
+        expect(owed, `${text} has not come again`).toBe(false)
+        continue
+      }
       const exhausted = this.#settings.counted && high >= this.#settings.maxAttempts
       if (state === 'dead') expect(dead, `${text} is dead`).toContain(text)
       else if (state === 'open' && !perhapsDone) expect(dead, `${text} is lost after ${low} attempts`).toContain(text)
@@ -170,10 +232,19 @@ export class PartitionedModel {
     }
   }
 
+  #checkRate({ key, text }: Known, { begun }: Member): void {
+    const { rate } = this.#settings
+    if (rate === undefined) return
+    const at = Date.now()
+    begun.push({ key, at })
+    const within = begun.filter(other => other.at > at - rate.per && (rate.by === undefined || other.key === key))
+    expect(within.length, `${text} is one too many`).toBeLessThanOrEqual(rate.limit)
+  }
+
   #checkOrder(known: Known): void {
     const { order, counted, maxAttempts } = this.#settings
     for (const other of this.messages.values()) {
-      if (other.partition !== known.partition || other === known) continue
+      if (other.partition !== known.partition || other === known || other.free) continue
       if (!known.begun && other.offset > known.offset) {
         expect(other.begun && order === undefined, `${other.text} was handed over before ${known.text}`).toBe(false)
       }
