@@ -3,35 +3,42 @@ export interface Turn {
   /** Resolves when everybody before it is done. */
   readonly come: Promise<unknown>
   /** Whether nobody has asked for one of its names since. */
-  isLast(): boolean
+  readonly last: boolean
   /** To be called once it is done. */
   end(): void
 }
 
+interface Taken {
+  readonly ended: Promise<void>
+  last: boolean
+}
+
 /** Lets one at a time have a name, in the order of asking. All names are asked for at once, so nobody waits in a circle. */
 export class Locks {
-  readonly #last = new Map<string, Promise<void>>()
+  /** By name, who asked for it last. */
+  readonly #last = new Map<string, Taken>()
 
   take(names: Iterable<string>): Turn {
     const unique = new Set(names)
-    const before = this.passed(unique)
-    let end: () => void = () => undefined
-    const mine = new Promise<void>(resolve => {
-      end = resolve
-    })
-    for (const name of unique) this.#last.set(name, mine)
-    const isLast = (): boolean => {
-      for (const name of unique) if (this.#last.get(name) !== mine) return false
-      return true
-    }
-    return {
-      come: before,
-      isLast,
+    const come = this.passed(unique)
+    let ended: () => void = () => undefined
+    const turn = {
+      come,
+      ended: new Promise<void>(resolve => {
+        ended = resolve
+      }),
+      last: true,
       end: () => {
-        for (const name of unique) if (this.#last.get(name) === mine) this.#last.delete(name)
-        end()
+        for (const name of unique) if (this.#last.get(name) === turn) this.#last.delete(name)
+        ended()
       },
     }
+    for (const name of unique) {
+      const before = this.#last.get(name)
+      if (before !== undefined) before.last = false
+      this.#last.set(name, turn)
+    }
+    return turn
   }
 
   /** Resolves with the function that gives them back. */
@@ -46,7 +53,7 @@ export class Locks {
     const waiting: Promise<void>[] = []
     for (const name of names) {
       const last = this.#last.get(name)
-      if (last !== undefined) waiting.push(last)
+      if (last !== undefined) waiting.push(last.ended)
     }
     return waiting.length === 0 ? Promise.resolve() : waiting.length === 1 ? waiting[0]! : Promise.all(waiting)
   }

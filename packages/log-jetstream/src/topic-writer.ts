@@ -135,7 +135,7 @@ export class TopicWriter {
 
   /** The round that takes what is appended now: nothing that was asked for since it began must come behind it. */
   #gathering(): Round {
-    if (this.#round?.turn.isLast() === true) return this.#round
+    if (this.#round?.turn.last === true) return this.#round
     const round = new Round(this.#host.locks.take([this.#line]), this.#host.domain.maxPayload)
     this.#round = round
     void this.#host.track(this.#send(round))
@@ -185,8 +185,9 @@ export class TopicWriter {
 }
 
 /** Bytes that a record may need in a batch, at most. */
-export function sizeOf({ key, value, headers = noHeaders }: OutgoingRecord): number {
+export function sizeOf({ key, value, headers }: OutgoingRecord): number {
   let bytes = 64 + bytesOf(key) + bytesOf(value)
+  if (headers === undefined) return bytes
   for (const header of headers) bytes += 3 * header.key.length + (header.value?.length ?? 0) + 10
   return bytes
 }
