@@ -27,7 +27,7 @@ async function output(name: string): Promise<string[]> {
   }
 }
 
-describe.concurrent('each example prints the same the second time as the first', { timeout: 60_000 }, () => {
+describe.concurrent('each example prints the same the second time as the first', { timeout: 300_000 }, () => {
   it('pub-sub', async () => {
     expect(await output('pub-sub')).toEqual([
       "order-123 { id: '123', amount: 99.99 } USD",
