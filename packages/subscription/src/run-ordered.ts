@@ -27,7 +27,6 @@ export class OrderedRun<Item> {
   readonly #rate: RunRate | undefined
   /** Whether a lane has its next one begin when one has begun: it only waits for its rate. */
   readonly #passing: boolean
-  #rateTimer: NodeJS.Timeout | undefined
   /** Their lane is free for them: those that were waiting behind another, and those whose time to be tried again has come. */
   #next: Delivery[] = []
   /** How many handlers are at work, and how many deliveries wait to be tried again. */
@@ -63,8 +62,7 @@ export class OrderedRun<Item> {
     const stop = (): void => {
       for (const timer of this.#retries.values()) clearTimeout(timer)
       this.#retries.clear()
-      clearTimeout(this.#rateTimer)
-      this.#rateTimer = undefined
+      this.#rate?.stop()
       this.#end({})
     }
     this.#closing.addEventListener('abort', stop, { once: true })
@@ -93,7 +91,7 @@ export class OrderedRun<Item> {
     let started = 0
     try {
       while (this.#active < this.#concurrency && this.#ended === undefined && !this.#consumer.feeds.closed) {
-        if (this.#limited()) return
+        if (this.#rate?.holdsAll(() => this.#schedule()) === true) return
         const delivery = this.#nextOfLane() ?? this.#take()
         if (delivery === undefined) {
           this.#await()
@@ -112,33 +110,6 @@ export class OrderedRun<Item> {
     } catch (error) {
       this.#end({ error })
     }
-  }
-
-  /** Whether there is a rate of all together that lets nothing begin now; nothing is taken then, and it goes on by itself. */
-  #limited(): boolean {
-    const { feeds } = this.#consumer
-    if (this.#rate === undefined || this.#rate.byKey || feeds.failure !== undefined) return false
-    const wait = this.#rate.wait()
-    if (wait === 0) return false
-    if (this.#rateTimer !== undefined) return true
-    const timer = setTimeout(() => this.#rateGoesOn(timer), Math.min(wait, longestTimer))
-    this.#rateTimer = timer
-    void this.#watchForFailure(timer)
-    return true
-  }
-
-  #rateGoesOn(timer: NodeJS.Timeout): void {
-    if (this.#rateTimer !== timer) return
-    clearTimeout(timer)
-    this.#rateTimer = undefined
-    this.#schedule()
-  }
-
-  /** What ends the log is told at once. */
-  async #watchForFailure(timer: NodeJS.Timeout): Promise<void> {
-    const { feeds } = this.#consumer
-    while (this.#rateTimer === timer && !feeds.closed && feeds.failure === undefined) await feeds.changed()
-    if (feeds.failure !== undefined) this.#rateGoesOn(timer)
   }
 
   /** Whether the rate of its key lets it begin later only: its lane waits with it. */

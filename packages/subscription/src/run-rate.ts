@@ -1,7 +1,11 @@
+import type { Consumer } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
+import type { Feeds } from './feeds.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import type { RunSettings } from './settings.ts'
 
+/** The longest that a timer can wait, in milliseconds. */
+const longestTimer = 2 ** 31 - 1
 /** Who waits longer need not be kept here, in milliseconds. */
 const longestKept = 1000
 /** Who is put off for longer asks again after this time, in milliseconds: the rate may be another by then. */
@@ -13,14 +17,49 @@ export class RunRate {
   readonly byKey: boolean
   readonly #limiter: RateLimiter
   readonly #now: () => number
+  /** Milliseconds. */
   readonly #lease: number
+  readonly #feeds: Feeds
+  /** While nothing may begin. */
+  #timer: NodeJS.Timeout | undefined
 
-  /** `now` and `lease` in milliseconds. */
-  constructor(rate: NonNullable<RunSettings['rate']>, now: () => number, lease: number) {
+  constructor(
+    rate: NonNullable<RunSettings['rate']>,
+    { log, settings, feeds }: Pick<Consumer<unknown>, 'log' | 'settings' | 'feeds'>,
+  ) {
     this.byKey = rate.byKey
     this.#limiter = new RateLimiter(rate)
-    this.#now = now
-    this.#lease = lease
+    this.#now = () => log.now()
+    this.#lease = settings.lease
+    this.#feeds = feeds
+  }
+
+  /** Whether nothing at all may begin now; then `goOn` is called when something may, or when there is a failure to be told. */
+  holdsAll(goOn: () => void): boolean {
+    if (this.byKey || this.#feeds.failure !== undefined) return false
+    const wait = this.wait()
+    if (wait === 0) return false
+    if (this.#timer !== undefined) return true
+    const end = (): void => {
+      if (this.#timer !== timer) return
+      this.stop()
+      goOn()
+    }
+    const timer = setTimeout(end, Math.min(wait, longestTimer))
+    this.#timer = timer
+    void this.#failed(timer).then(end)
+    return true
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Resolves when nothing can go on, at the latest some time after the timer has ended. */
+  async #failed(timer: NodeJS.Timeout): Promise<void> {
+    const feeds = this.#feeds
+    while (this.#timer === timer && !feeds.closed && feeds.failure === undefined) await feeds.changed()
   }
 
   /** Milliseconds until the handler may begin; 0: at once. Without a delivery: of any. */

@@ -136,7 +136,7 @@ export class Subscription<Item> implements AsyncIterable<Item>, AsyncDisposable 
     this.#calls = calls
     const exactlyOnce = consumer.settings.delivery === 'exactly-once'
     consumer.feeds.keepsOrder = exactlyOnce || checked.order !== 'none'
-    const rate = checked.rate && new RunRate(checked.rate, () => consumer.log.now(), consumer.settings.lease)
+    const rate = checked.rate && new RunRate(checked.rate, consumer)
     const work = exactlyOnce
       ? runExactlyOnce({ consumer, handler: handle, calls, closing, rate }, checked.concurrency)
       : new OrderedRun(consumer, handle, checked, rate, calls, closing).run()
