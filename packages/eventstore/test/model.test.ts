@@ -1,5 +1,8 @@
+import type { Log } from '@aegis/log'
+import { connectLog } from '@aegis/log-jetstream'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { describeWithServer, givenServer } from '../../../tooling/test/with-nats-server.ts'
 import { EventStore, type ExpectedVersion, type StoredEvent } from '../src/index.ts'
 import { checkOrder, temporaryFolder } from './given.ts'
 
@@ -163,44 +166,83 @@ const steps = [
   ),
 ]
 
-it('whatever is done to streams, they read as a list of what was appended does', async () => {
+/** Runs random programs against stores that `place` opens, each in a place of its own, over and over. */
+async function checkPrograms(place: () => Promise<Place>, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.commands(steps, { maxCommands: 30, size: '+1' }), async commands => {
-      await using folder = await temporaryFolder()
-      const options = { dataDir: folder.path, durability: 'buffered' } as const
+      await using opened = await place()
       const real: Real = {
-        store: await EventStore.open(options),
+        store: await opened.open(),
         async reopen() {
           await this.store.close()
-          return EventStore.open(options)
+          return opened.open()
         },
       }
       const model: Model = { streams: new Map(), next: 0 }
       try {
         await fc.asyncModelRun(() => ({ model, real }), commands)
-        const all: StoredEvent[] = []
-        for await (const event of real.store.readAll()) all.push(event)
-        for (const [streamId, stream] of model.streams) {
-          const kept = keptOf(stream)
-          const loaded = await real.store.load(streamId)
-          expect(loaded.map(event => event.data)).toEqual(kept)
-          expect(loaded.map(event => event.version)).toEqual(
-            kept.map((_, at) => stream.events.length - kept.length + at),
-          )
-          const backwards: number[] = []
-          for await (const event of real.store.read(streamId, { direction: 'backwards' })) backwards.push(event.data)
-          expect(backwards.reverse()).toEqual(kept)
-          const inFeed = all.filter(event => event.streamId === streamId)
-          expect(inFeed.slice(inFeed.length - loaded.length)).toEqual(loaded)
-        }
-        checkRising(all)
+        await checkAll(model, real.store)
       } finally {
         await real.store.close()
       }
     }),
-    { numRuns: 40 },
+    { numRuns },
   )
+}
+
+interface Place extends AsyncDisposable {
+  open(): Promise<EventStore>
+}
+
+async function checkAll(model: Model, store: EventStore): Promise<void> {
+  const all: StoredEvent[] = []
+  for await (const event of store.readAll()) all.push(event)
+  for (const [streamId, stream] of model.streams) {
+    const kept = keptOf(stream)
+    const loaded = await store.load(streamId)
+    expect(loaded.map(event => event.data)).toEqual(kept)
+    expect(loaded.map(event => event.version)).toEqual(kept.map((_, at) => stream.events.length - kept.length + at))
+    const backwards: number[] = []
+    for await (const event of store.read(streamId, { direction: 'backwards' })) backwards.push(event.data)
+    expect(backwards.reverse()).toEqual(kept)
+    const inFeed = all.filter(event => event.streamId === streamId)
+    expect(inFeed.slice(inFeed.length - loaded.length)).toEqual(loaded)
+  }
+  checkRising(all)
+}
+
+it('whatever is done to streams, they read as a list of what was appended does', async () => {
+  await checkPrograms(async () => {
+    const folder = await temporaryFolder()
+    return {
+      open: () => EventStore.open({ dataDir: folder.path, durability: 'buffered' }),
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    }
+  }, 40)
 }, 60_000)
+
+describeWithServer(
+  'on a cluster',
+  () => {
+    const server = givenServer()
+
+    it('whatever is done to streams, they read as a list of what was appended does', async () => {
+      await checkPrograms(async () => {
+        const domain = server.domain()
+        let log: Log | undefined
+        return {
+          async open() {
+            await log?.close()
+            log = await connectLog({ url: server.url, domain })
+            return new EventStore(log)
+          },
+          [Symbol.asyncDispose]: async () => log?.close(),
+        }
+      }, 10)
+    }, 60_000)
+  },
+  '2.12.0',
+)
 
 /** What was truncated may be gone from the feed, so that versions have gaps, but both go up. */
 function checkRising(events: readonly StoredEvent[]): void {
