@@ -209,6 +209,19 @@ describeEachServer('signing in', servers => {
     const log = await connectLog({ url: server.url.replace('nats://', 'nats://ada:p%3As@') })
     await log.close()
   })
+
+  it('whose user may not write what is appended is refused, and waits for no answer', async () => {
+    await using server = await NatsServer.start({
+      ...servers,
+      configuration:
+        'authorization { users: [{ user: ada, password: p, permissions: { publish: { deny: "aegis.record.>" } } }] }',
+    })
+    const log = await connectLog({ url: server.url.replace('nats://', 'nats://ada:p@') })
+    onTestFinished(() => log.close())
+    await log.createTopic('t')
+    // Waiting for an answer would end with CLUSTER_UNREACHABLE.
+    await expect(log.append('t', { value: 'v' })).rejects.toMatchObject({ code: 'CLUSTER_REFUSED' })
+  })
 })
 
 describeWithServer('connecting', () => {
