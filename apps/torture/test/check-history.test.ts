@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkHistory } from '../src/check-history.ts'
+import { checkHistory, checkPrefix } from '../src/check-history.ts'
 import { noState } from '../src/final-state.ts'
 import { type Anomaly, type FinalState, noActions, type Operation } from '../src/history.ts'
 
@@ -330,5 +330,29 @@ describe('the checker of histories', () => {
       operation({ keyReads: [read('x', 0)], keysWritten: [write('y', 'y1', 1)] }),
     ]
     expect(names([setup(), ...both], { histories })).toEqual(['G2'])
+  })
+})
+
+describe('the checker of what power cuts have left of a log that is not synced', () => {
+  const lost = (operations: Operation[], ...values: string[]): Anomaly['name'][] => {
+    const final = { ...noState, records: records(...values.map((value, at): [number, string] => [at, value])) }
+    return checkPrefix({ operations, final }, process => process.split('.')[0]!).map(({ name }) => name)
+  }
+  const by = (process: string, value: string, outcome: Operation['outcome'] = 'ok'): Operation =>
+    operation({ process, outcome, sent: [sent(value)] })
+
+  it('finds what is gone from the middle of a run, and lets the newest be gone', () => {
+    expect(lost([by('run1.a', 'a'), by('run1.b', 'b'), by('run1.c', 'c')], 'a', 'c')).toEqual(['lost-write'])
+    expect(lost([by('run1.a', 'a'), by('run1.b', 'b'), by('run2.c', 'c')], 'a', 'c')).toEqual([])
+  })
+
+  it('does not take for kept what the run before has lost and the next one has made again', () => {
+    const again = [
+      by('run1.a', 'a'),
+      by('run1.b', 'b'),
+      by('run1.exact', 'done x', 'unknown'),
+      by('run2.exact', 'done x'),
+    ]
+    expect(lost(again, 'a', 'done x')).toEqual([])
   })
 })

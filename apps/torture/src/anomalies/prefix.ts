@@ -11,9 +11,16 @@ export function* holes({ operations, final }: History, runOf: (process: string) 
   const there = ({ sent, keysWritten }: Operation): boolean =>
     sent.filter(lasts).every(({ value }) => stored.has(value)) &&
     keysWritten.every(({ topic, key, value }) => versions.get(keyName(topic, key))?.has(value))
+  // What one run has lost, the next one may have made again, of the same jobs and records: it says nothing of the one before.
+  const runs = new Map<string, Set<string>>()
+  for (const { process, sent } of operations) {
+    for (const { value } of sent) runs.set(value, (runs.get(value) ?? new Set()).add(runOf(process)))
+  }
+  const isOfOneRun = ({ sent }: Operation): boolean => sent.every(({ value }) => runs.get(value)?.size === 1)
   const newestStart = new Map<string, Operation>()
   for (const operation of operations) {
     if (operation.sent.filter(lasts).length + operation.keysWritten.length === 0 || !there(operation)) continue
+    if (!isOfOneRun(operation)) continue
     const run = runOf(operation.process)
     if ((newestStart.get(run)?.start ?? -1) < operation.start) newestStart.set(run, operation)
   }
