@@ -130,10 +130,11 @@ async function commitSome<Item>(
       if (rate !== undefined && rate.wait(delivery) > 0) break
       if (count > 0 && (closing.aborted || consumer.feeds.isPaused(delivery) || performance.now() - began > longest))
         break
-      if (count === items.length) items.push(consumer.item(delivery))
+      // Whose lease has lapsed while it waited for its turn is another delivery now.
+      if (count === items.length) items.push(delivery.open ? consumer.item(delivery) : undefined)
       const item = items[count++]
       // Nothing to hand over: it is acknowledged, or on its way to the dead letters.
-      if (item === undefined) continue
+      if (item === undefined || !delivery.open) continue
       delivery.inRun = true
       delivery.refusal = undefined
       rate?.begin(delivery)

@@ -259,6 +259,27 @@ describe('a rate', () => {
     }, 120_000)
   }
 
+  for (const options of [{ delivery: 'exactly-once' }, {}] as const) {
+    for (const by of [undefined, 'key'] as const) {
+      it(`longer than a lease costs no attempts: ${JSON.stringify({ by, ...options })}`, async () => {
+        await using log = await openLog({ memory: true })
+        await log.createTopic('t')
+        await log.append('t', some(4, 'a'))
+        const subscription = await subscribe(log, {
+          ...earliest,
+          ...options,
+          mode: 'shared',
+          lease: 200,
+          maxAttempts: 2,
+        })
+        const begun = await runFor(log, subscription, 4, { rate: { limit: 1, per: '300ms', ...(by && { by }) } })
+        expectRate(begun, 1, 300)
+        expect(begun.map(({ attempts }) => attempts)).toEqual([1, 1, 1, 1])
+        expect(new Set(begun.map(({ text }) => text)).size).toBe(4)
+      })
+    }
+  }
+
   it('of all lets what ends the log be known at once', async () => {
     const log = await openLog({ memory: true })
     await log.createTopic('t')
