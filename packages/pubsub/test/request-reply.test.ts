@@ -30,6 +30,16 @@ describe('a request', () => {
     await expect(g.pubsub.request(prices, { payload: {} })).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
   })
 
+  it('waits for the rate of the responder', async () => {
+    await using g = await given()
+    await g.pubsub.createTopic('calls')
+    await g.pubsub.respond('calls', ({ payload }) => payload, { rate: { limit: 1, per: '1h' } })
+    expect(await g.pubsub.request('calls', { payload: 1 })).toBe(1)
+    await expect(g.pubsub.request('calls', { payload: 2 }, { timeout: 100 })).rejects.toMatchObject({
+      code: 'REQUEST_TIMEOUT',
+    })
+  })
+
   it('finds its own reply among many, over one subscription', async () => {
     await using g = await given()
     await g.pubsub.createTopic('squares', { partitions: 3 })
