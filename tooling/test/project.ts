@@ -9,8 +9,8 @@ export const project = (name: string): ReturnType<typeof defineConfig> =>
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
-      expect: { poll: { timeout: 50_000, interval: 20 } },
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      expect: { poll: { timeout: 100_000, interval: 20 } },
     },
   })

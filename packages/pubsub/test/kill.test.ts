@@ -25,7 +25,7 @@ const publishUntilKilled = (dataDir: string, lines: number): Promise<string[]> =
   linesUntilKilled(import.meta.dirname, program, [dataDir, String(total)], lines)
 
 it('a publisher killed again and again, that begins anew each time, has each message in its topic once', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'aegis-publisher-'))
   try {

@@ -28,7 +28,7 @@ await subscription.run(async ({ text }, tx) => {
 
 for (const delivery of ['at-least-once', 'exactly-once'] as const) {
   const promise = delivery === 'exactly-once' ? 'nothing lost and nothing doubled' : 'nothing lost'
-  it(`a consumer killed again and again leaves ${promise} under ${delivery}`, { timeout: 60_000 }, async () => {
+  it(`a consumer killed again and again leaves ${promise} under ${delivery}`, { timeout: 120_000 }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'subscription-'))
     const texts = Array.from({ length: total }, (_, at) => String(at))
     {
