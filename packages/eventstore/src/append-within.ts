@@ -36,7 +36,7 @@ async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedA
     })
   }
   if (repeatable) {
-    const first = await repeated(tx, prepared)
+    const first = await repeated(tx, prepared, events.incarnation)
     if (first !== undefined) return first
   }
   const projections = events.projections.of(streamId)
@@ -53,7 +53,7 @@ async function appendOnly(events: EventLog, tx: Transaction, prepared: PreparedA
     eventsTopic,
     projections.length === 0 ? records : records.map(record => ({ ...record, timestamp })),
   )
-  if (repeatable) rememberIds(tx, prepared, version)
+  if (repeatable) rememberIds(tx, prepared, version, events.incarnation)
   if (retained && crosses(last ?? -1, version))
     events.takeAway(tx, key, await firstKept(events, tx, key, version, state))
   if (projections.length > 0) {

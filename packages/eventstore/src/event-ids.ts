@@ -3,7 +3,8 @@ import { AegisError } from '@aegis/storage'
 import { eventsTopic } from './event-codec.ts'
 import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
 
-// By stream and id: the version. Only ids that users have given are kept: those of the store are never repeated.
+// By stream and id: the version, and the incarnation of the topic that has it: in another the event is not. Only ids that users have
+// given are kept: those of the store are never repeated.
 const space = '$events.ids'
 
 function idKey(streamKey: Uint8Array, id: string): Uint8Array {
@@ -16,9 +17,14 @@ function idKey(streamKey: Uint8Array, id: string): Uint8Array {
 export async function repeated(
   tx: Transaction,
   { streamId, key, ids }: PreparedAppend,
+  incarnation: string,
 ): Promise<AppendEventsResult | undefined> {
   const stored = await Promise.all(ids.map(id => tx.getState(space, idKey(key, id))))
-  const versions = stored.flatMap(version => (version === undefined ? [] : [Number(Buffer.from(version).toString())]))
+  const versions = stored.flatMap(value => {
+    if (value === undefined) return []
+    const [version, of] = Buffer.from(value).toString().split(' ', 2)
+    return of === incarnation ? [Number(version)] : []
+  })
   if (versions.length === 0) return undefined
   if (versions.length < ids.length || versions.some((version, at) => version !== versions[0]! + at)) {
     throw new AegisError(
@@ -34,8 +40,8 @@ export async function repeated(
 }
 
 /** @param version That of the last of the events. */
-export function rememberIds(tx: Transaction, { key, ids }: PreparedAppend, version: number): void {
+export function rememberIds(tx: Transaction, { key, ids }: PreparedAppend, version: number, incarnation: string): void {
   for (const [at, id] of ids.entries()) {
-    tx.putState(space, idKey(key, id), Buffer.from(String(version - ids.length + 1 + at)))
+    tx.putState(space, idKey(key, id), Buffer.from(`${version - ids.length + 1 + at} ${incarnation}`))
   }
 }

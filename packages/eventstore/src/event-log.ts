@@ -83,6 +83,11 @@ export class EventLog implements ForgettingStore {
     return this.#closed
   }
 
+  /** Of the topic of the events: what is known of events in another says nothing of those in this one. */
+  get incarnation(): string {
+    return this.log.topic(eventsTopic).incarnation
+  }
+
   announce(tx: Transaction, subject: string): Promise<void> {
     return announceForgotten(this, tx, subject)
   }
@@ -209,7 +214,9 @@ export class EventLog implements ForgettingStore {
   /** Nothing to be waited for as long as no stream has a state; where other processes write, one may have by now. */
   streamState(reader: LogReader, key: Uint8Array): Promise<StreamState | undefined> | undefined {
     const { log } = this
-    return log.capabilities.shared || logsWithStreamStates.has(log) ? readStreamState(reader, key) : undefined
+    return log.capabilities.shared || logsWithStreamStates.has(log)
+      ? readStreamState(reader, key, this.incarnation)
+      : undefined
   }
 
   /** From now on states are looked for. */

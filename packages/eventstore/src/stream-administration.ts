@@ -32,7 +32,7 @@ async function change(
   const last = await events.lastVersion(tx, key)
   // What has not been read any more is not read again, whatever is kept from now on: it may be gone.
   const changed = next({ ...state, truncateBefore: await firstKept(events, tx, key, last ?? -1, state) }, last)
-  writeStreamState(tx, key, changed)
+  writeStreamState(tx, key, changed, events.incarnation)
   // What is not read any more gives its space back.
   events.takeAway(tx, key, await firstKept(events, tx, key, last ?? -1, changed))
 }

@@ -25,13 +25,25 @@ const space = '$events.streams'
 
 export const noState: StreamState = { truncateBefore: 0, since: 0, tombstoned: false }
 
-export async function readStreamState(reader: LogReader, key: Uint8Array): Promise<StreamState | undefined> {
-  const stored = await reader.getState(space, key)
-  return stored === undefined ? undefined : JSON.parse(Buffer.from(stored).toString('utf8'))
+/** As it is kept: streams of another incarnation of the events' topic are others. */
+interface StoredState extends StreamState {
+  readonly incarnation: string
 }
 
-export function writeStreamState(tx: Transaction, key: Uint8Array, state: StreamState): void {
-  tx.putState(space, key, Buffer.from(JSON.stringify(state)))
+export async function readStreamState(
+  reader: LogReader,
+  key: Uint8Array,
+  current: string,
+): Promise<StreamState | undefined> {
+  const stored = await reader.getState(space, key)
+  if (stored === undefined) return undefined
+  const { incarnation, ...state }: StoredState = JSON.parse(Buffer.from(stored).toString('utf8'))
+  return incarnation === current ? state : undefined
+}
+
+export function writeStreamState(tx: Transaction, key: Uint8Array, state: StreamState, incarnation: string): void {
+  const stored: StoredState = { ...state, incarnation }
+  tx.putState(space, key, Buffer.from(JSON.stringify(stored)))
 }
 
 /** Whether any stream has a state. */

@@ -79,7 +79,7 @@ export class EventProcessor {
    */
   static async start(events: EventLog, work: ProcessorWork, from: () => Promise<number>): Promise<EventProcessor> {
     const { checkpoint } = work
-    const { incarnation } = events.log.topic(eventsTopic)
+    const { incarnation } = events
     const stored = await checkpoint.read(events.log)
     if (stored !== undefined && stored.incarnation !== incarnation)
       throw new AegisError(
