@@ -20,6 +20,8 @@ export const benchmark: Benchmark = {
       writeBufferSize: 64 << 20,
       maxFileSize: 8 << 20,
     })
+    // A batch that is begun before is refused.
+    await level.open()
     const bytes = randomBytes(100 * batchRecords)
     const records = Array.from({ length: batchRecords }, (_, n) => ({ value: bytes.subarray(100 * n, 100 * (n + 1)) }))
     const count = size(800)

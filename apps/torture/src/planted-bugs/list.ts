@@ -281,9 +281,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a truncated history counts from 0 again',
     file: 'packages/log/src/embedded/history/write.ts',
-    find: 'stage.put(storageKey, encodeHead(truncated(head, start)))',
+    find: 'stage.give(storageKey, encodeHead(truncated(head, start)))',
     replace:
-      'if (start < head.count) stage.put(storageKey, encodeHead(truncated(head, start))); else stage.delete(storageKey)',
+      'if (start < head.count) stage.give(storageKey, encodeHead(truncated(head, start))); else stage.delete(storageKey)',
     test: { file: conformance, name: 'versions go on counting' },
   },
   {
@@ -387,8 +387,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'appends do not wait while an inline projection is switched to another build',
     file: 'packages/eventstore/src/projections/inline-projection.ts',
-    find: 'if (stored?.switching === undefined) return stored?.live ?? 1',
-    replace: 'if (stored?.switching !== 0) return stored?.live ?? 1',
+    find: 'if (stored.switching === undefined) return stored.live',
+    replace: 'if (stored.switching !== 0) return stored.live',
     test: { file: 'packages/eventstore/test/projections/inline.test.ts', name: 'while appends go on' },
   },
 ]
