@@ -391,4 +391,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (stored.switching !== 0) return stored.live',
     test: { file: 'packages/eventstore/test/projections/inline.test.ts', name: 'while appends go on' },
   },
+  {
+    name: 'rows of a commit are shown before its records',
+    file: 'packages/log/src/embedded/stored-reads.ts',
+    find: 'if (commit === undefined || !isOf(commit)) return value',
+    replace: 'if (commit === undefined || !isOf(commit) || value !== null) return value',
+    test: { file: 'packages/log/test/visibility.test.ts' },
+  },
+  {
+    name: 'ids of events are taken for those of a topic that was deleted',
+    file: 'packages/eventstore/src/event-ids.ts',
+    find: 'return of === incarnation ? [Number(version)] : []',
+    replace: 'return of === incarnation || of !== undefined ? [Number(version)] : []',
+    test: { file: 'packages/eventstore/test/recreated.test.ts' },
+  },
 ]

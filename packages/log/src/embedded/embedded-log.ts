@@ -91,7 +91,7 @@ export class EmbeddedLog implements Log {
   #closing: Promise<void> | undefined
 
   constructor(storage: Storage, { durability, now, defaults, ownsStorage }: EmbeddedLogOptions) {
-    this.storage = storedReads(storage)
+    this.storage = storedReads(storage, () => this.sequencer.pending[0])
     this.database = storage
     this.now = now
     this.#owned = ownsStorage ? storage : undefined
