@@ -116,7 +116,8 @@ async function recordsBetween(
     }
   }
   if (first < Math.min(end, versionsOf(last).first)) {
-    for await (const message of messagesFrom(domain, subject, await sequenceBefore(domain, subject, first, last))) {
+    const from = await sequenceBefore(domain, subject, first, last)
+    for await (const message of messagesFrom(domain, subject, from, last.sequence)) {
       if (message.sequence >= last.sequence) break
       const newest = versionsOf(message).last
       if (newest >= first) take(message)

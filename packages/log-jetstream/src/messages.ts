@@ -45,9 +45,15 @@ export async function nextMessage(
 
 /**
  * The messages on a subject from a sequence on, until there are none. Everything that was acknowledged before the call is
- * there: when a server that only follows the leader has no more, the leader is asked whether that is so.
+ * there: when a server that only follows the leader has no more, the leader is asked whether that is so. `until`: a sequence on the
+ * subject that is known to be there, so that one which has not noticed yet that it leads no more is not believed.
  */
-export async function* messagesFrom(domain: Domain, subject: string, from: number): AsyncGenerator<StoredMessage> {
+export async function* messagesFrom(
+  domain: Domain,
+  subject: string,
+  from: number,
+  until = 0,
+): AsyncGenerator<StoredMessage> {
   for (let next = from; ; ) {
     const page = domain.features.directBatches
       ? await directPage(domain, subject, next)
@@ -58,7 +64,10 @@ export async function* messagesFrom(domain: Domain, subject: string, from: numbe
     if (last !== undefined && page.more) continue
     if (domain.replicas === 1 || !domain.features.directBatches) return
     const newest = await lastMessage(domain, subject)
-    if (newest === undefined || newest.sequence < next) return
+    if (newest === undefined) return
+    if (newest.sequence >= next) continue
+    if (next > until) return
+    await lastMessage(domain, subject, until)
   }
 }
 
