@@ -2,7 +2,7 @@ import type { LogRecord } from '@aegis/log'
 import type { EventInput, StoredEvent } from './event.ts'
 import { forgottenType } from './event-protection.ts'
 import { invalid } from './invalid.ts'
-import { matches, streamPattern } from './stream-id.ts'
+import { matches, streamPattern } from './streams/stream-id.ts'
 
 /** Which events are meant. */
 export interface EventFilter<E extends EventInput = EventInput> {

@@ -1,16 +1,16 @@
 import type { Log, LogReader, LogRecord, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
 import type { CloseOptions } from '@aegis/subscription'
+import type { PreparedAppend } from './appending/prepare-append.ts'
 import type { EventInput, StoredEvent } from './event.ts'
 import { EventCodec, eventsTopic, type KnownTypes, maxEventSize } from './event-codec.ts'
 import { type EventProtection, type SubjectKeys, subjectHeader } from './event-protection.ts'
 import { announceForgotten } from './forgetting.ts'
 import { InlineProjections } from './inline-projections.ts'
 import { invalid } from './invalid.ts'
-import type { PreparedAppend } from './prepare-append.ts'
 import type { BindableProjection, Projection } from './projection.ts'
 import { type SchemaChange, Schemas } from './schema-change.ts'
-import { anyStreamState, readStreamState, type StreamState } from './stream-state.ts'
+import { anyStreamState, readStreamState, type StreamState } from './streams/stream-state.ts'
 import { TraceContext } from './trace-context.ts'
 
 export interface EventStoreOptions extends KnownTypes, SchemaChange {

@@ -1,13 +1,18 @@
 import type { Transaction } from '@aegis/log'
-import { type AppendEventsReceipt, appendWithin } from './append-within.ts'
-import { describeStream, type StreamDescription } from './describe-stream.ts'
+import { type AppendEventsReceipt, appendWithin } from './appending/append-within.ts'
+import { type AppendEventsOptions, prepareAppend } from './appending/prepare-append.ts'
 import type { EventInput, StoredEvent } from './event.ts'
-import type { EventIterator } from './event-iterator.ts'
 import type { EventLog } from './event-log.ts'
-import { type AppendEventsOptions, prepareAppend } from './prepare-append.ts'
-import { load, type ReadEventsOptions, read } from './read.ts'
-import { type DeleteStreamOptions, deleteStream, retainStream, truncateStream } from './stream-administration.ts'
-import type { StreamRetention } from './stream-state.ts'
+import type { EventIterator } from './reading/event-iterator.ts'
+import { load, type ReadEventsOptions, read } from './reading/read.ts'
+import { describeStream, type StreamDescription } from './streams/describe-stream.ts'
+import {
+  type DeleteStreamOptions,
+  deleteStream,
+  retainStream,
+  truncateStream,
+} from './streams/stream-administration.ts'
+import type { StreamRetention } from './streams/stream-state.ts'
 
 /** The event store inside a transaction: reads see what the transaction has appended, which has `position` -1. */
 export class EventTransaction {

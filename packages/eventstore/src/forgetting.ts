@@ -1,10 +1,10 @@
 import type { Transaction } from '@aegis/log'
-import { appendWithin } from './append-within.ts'
+import { appendWithin } from './appending/append-within.ts'
+import { prepareAppend } from './appending/prepare-append.ts'
 import type { EventInput } from './event.ts'
 import type { EventLog } from './event-log.ts'
 import { forgottenType } from './event-protection.ts'
-import { prepareAppend } from './prepare-append.ts'
-import { forgottenStream } from './stream-id.ts'
+import { forgottenStream } from './streams/stream-id.ts'
 
 /** Says that a subject was forgotten; `subject` is their id, which stays. */
 export type SubjectForgotten = EventInput<typeof forgottenType, { readonly subject: string }>

@@ -4,7 +4,7 @@ import { eventFilter } from './event-filter.ts'
 import { forgottenBy } from './forgetting.ts'
 import { functions } from './invalid.ts'
 import type { BindableProjection, Projection } from './projection.ts'
-import { forgottenStream } from './stream-id.ts'
+import { forgottenStream } from './streams/stream-id.ts'
 
 interface Inline {
   takes(event: StoredEvent): boolean

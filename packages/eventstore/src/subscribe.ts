@@ -6,7 +6,7 @@ import { eventsTopic } from './event-codec.ts'
 import { eventFilter } from './event-filter.ts'
 import type { EventLog } from './event-log.ts'
 import { invalid } from './invalid.ts'
-import { streamKey, streamPattern } from './stream-id.ts'
+import { streamKey, streamPattern } from './streams/stream-id.ts'
 
 export interface SubscribeEventsOptions<E extends EventInput = EventInput> extends Omit<SubscriptionOptions, 'from'> {
   /** Types of events wanted. Default: all. */

@@ -400,7 +400,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'ids of events are taken for those of a topic that was deleted',
-    file: 'packages/eventstore/src/event-ids.ts',
+    file: 'packages/eventstore/src/appending/event-ids.ts',
     find: 'return of === incarnation ? [Number(version)] : []',
     replace: 'return of === incarnation || of !== undefined ? [Number(version)] : []',
     test: { file: 'packages/eventstore/test/recreated.test.ts' },

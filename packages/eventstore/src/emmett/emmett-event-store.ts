@@ -16,7 +16,7 @@ import {
 } from '@event-driven-io/emmett'
 import type { StoredEvent } from '../event.ts'
 import type { EventStore } from '../event-store.ts'
-import type { ReadEventsOptions } from '../read.ts'
+import type { ReadEventsOptions } from '../reading/read.ts'
 import { expectationOf, numberOf, positionOf, versionOf, withEmmettConflicts } from './emmett-versions.ts'
 
 type Recorded<E extends Event> = ReadEvent<E, ReadEventMetadataWithGlobalPosition>

@@ -6,7 +6,7 @@ import {
   STREAM_DOES_NOT_EXIST,
   STREAM_EXISTS,
 } from '@event-driven-io/emmett'
-import type { ExpectedVersion } from '../expected-version.ts'
+import type { ExpectedVersion } from '../appending/expected-version.ts'
 import { invalid } from '../invalid.ts'
 
 /** Emmett counts the positions of a stream from 1; 0 is a stream without events. */

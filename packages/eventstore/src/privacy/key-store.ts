@@ -1,5 +1,5 @@
 import type { Log, LogReader, Transaction } from '@aegis/log'
-import { streamKey } from '../stream-id.ts'
+import { streamKey } from '../streams/stream-id.ts'
 import type { MasterKeys, WrappedKey } from './master-keys.ts'
 import type { SubjectDataKey } from './subject-data-key.ts'
 

@@ -1,7 +1,7 @@
 import type { Untyped } from '@aegis/log'
-import { AggregateRoot } from '../aggregate-root.ts'
-import type { AggregateCommand, EventOf } from '../aggregates.ts'
-import type { Decider } from '../decider.ts'
+import { AggregateRoot } from '../commands/aggregate-root.ts'
+import type { AggregateCommand, EventOf } from '../commands/aggregates.ts'
+import type { Decider } from '../commands/decider.ts'
 import type { EventInput } from '../event.ts'
 import { comparedEvent, type Expectations, expectations } from './expectations.ts'
 

@@ -1,9 +1,9 @@
 import { type LogReader, parseSize, type Transaction, type Untyped } from '@aegis/log'
-import { eventsTopic } from './event-codec.ts'
-import type { EventLog } from './event-log.ts'
-import type { SealedText, SubjectKeys } from './event-protection.ts'
-import { invalid } from './invalid.ts'
-import { streamIdOf } from './stream-id.ts'
+import { eventsTopic } from '../event-codec.ts'
+import type { EventLog } from '../event-log.ts'
+import type { SealedText, SubjectKeys } from '../event-protection.ts'
+import { invalid } from '../invalid.ts'
+import { streamIdOf } from '../streams/stream-id.ts'
 
 /**
  * When the state of a stream is kept beside its events, so that only the events after it are read. A snapshot is written

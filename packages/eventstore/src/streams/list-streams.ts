@@ -1,5 +1,5 @@
-import { eventsTopic } from './event-codec.ts'
-import type { EventLog } from './event-log.ts'
+import { eventsTopic } from '../event-codec.ts'
+import type { EventLog } from '../event-log.ts'
 import { matches, streamIdOf, streamPattern } from './stream-id.ts'
 import { firstVersionOf } from './stream-state.ts'
 

@@ -1,19 +1,19 @@
 import type { LogReader, Transaction, Untyped } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { type Alongside, append } from './append.ts'
-import { appendWithin } from './append-within.ts'
-import type { Decision } from './decider.ts'
-import type { EventInput } from './event.ts'
-import type { EventLog } from './event-log.ts'
-import { unitedKeys } from './event-protection.ts'
-import { checkedExpectation, checkVersion, type ExpectedVersion } from './expected-version.ts'
-import { wholeNumber } from './invalid.ts'
+import { type Alongside, append } from '../appending/append.ts'
+import { appendWithin } from '../appending/append-within.ts'
+import { checkedExpectation, checkVersion, type ExpectedVersion } from '../appending/expected-version.ts'
 import {
   type AppendEventsOptions,
   type AppendEventsResult,
   type PreparedAppend,
   prepareAppend,
-} from './prepare-append.ts'
+} from '../appending/prepare-append.ts'
+import type { EventInput } from '../event.ts'
+import type { EventLog } from '../event-log.ts'
+import { unitedKeys } from '../event-protection.ts'
+import { wholeNumber } from '../invalid.ts'
+import type { Decision } from './decider.ts'
 import { type Replaying, replay } from './replay.ts'
 import type { Snapshots } from './snapshot.ts'
 import { StreamQueue } from './stream-queue.ts'

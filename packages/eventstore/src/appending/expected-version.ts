@@ -1,5 +1,5 @@
 import { AegisError } from '@aegis/storage'
-import { invalid } from './invalid.ts'
+import { invalid } from '../invalid.ts'
 
 /**
  * What a stream must be at for an append: `'any'` (no check), `'no-stream'` (nothing was ever appended),

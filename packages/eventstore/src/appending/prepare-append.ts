@@ -1,11 +1,11 @@
 import type { Header, OutgoingRecord } from '@aegis/log'
-import type { EventInput, Metadata } from './event.ts'
-import { checkMetadata } from './event-codec.ts'
-import type { EventLog } from './event-log.ts'
-import { type SubjectKeys, subjectHeader } from './event-protection.ts'
+import type { EventInput, Metadata } from '../event.ts'
+import { checkMetadata } from '../event-codec.ts'
+import type { EventLog } from '../event-log.ts'
+import { type SubjectKeys, subjectHeader } from '../event-protection.ts'
+import { invalid } from '../invalid.ts'
+import { streamKey } from '../streams/stream-id.ts'
 import { checkedExpectation, type ExpectedVersion } from './expected-version.ts'
-import { invalid } from './invalid.ts'
-import { streamKey } from './stream-id.ts'
 
 export interface AppendEventsOptions {
   /** Default `'any'`. */

@@ -1,10 +1,10 @@
 import type { LogReader } from '@aegis/log'
-import type { StoredEvent } from './event.ts'
-import type { EventLog } from './event-log.ts'
-import { readPages } from './read.ts'
+import type { StoredEvent } from '../event.ts'
+import type { EventLog } from '../event-log.ts'
+import { readPages } from '../reading/read.ts'
+import { streamKey } from '../streams/stream-id.ts'
+import { lastVersionOf } from '../streams/stream-state.ts'
 import type { Snapshot, Snapshots } from './snapshot.ts'
-import { streamKey } from './stream-id.ts'
-import { lastVersionOf } from './stream-state.ts'
 
 /** What replaying needs to know of a state. */
 export interface Replaying<State> {

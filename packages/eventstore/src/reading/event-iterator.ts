@@ -1,4 +1,4 @@
-import type { StoredEvent } from './event.ts'
+import type { StoredEvent } from '../event.ts'
 
 /** Events one after the other, as `read` and `readAll` give them. Leaving the loop ends the reading. */
 export interface EventIterator<Event = StoredEvent> extends AsyncIterableIterator<Event, undefined, undefined> {

@@ -1,4 +1,4 @@
-import type { EventInput } from './event.ts'
+import type { EventInput } from '../event.ts'
 
 /** What a command comes to: one event, several, or none (`[]`). */
 export type Decision<E extends EventInput = EventInput> = E | readonly E[]

@@ -1,10 +1,10 @@
 import type { LogRecord, ReadResult } from '@aegis/log'
-import type { EventInput, StoredEvent } from './event.ts'
-import { eventsTopic } from './event-codec.ts'
-import { type EventFilter, eventFilter } from './event-filter.ts'
+import type { EventInput, StoredEvent } from '../event.ts'
+import { eventsTopic } from '../event-codec.ts'
+import { type EventFilter, eventFilter } from '../event-filter.ts'
+import type { EventLog } from '../event-log.ts'
+import { invalid, wholeNumber } from '../invalid.ts'
 import { type EventIterator, PagedEvents } from './event-iterator.ts'
-import type { EventLog } from './event-log.ts'
-import { invalid, wholeNumber } from './invalid.ts'
 
 export interface ReadAllOptions<E extends EventInput = EventInput> extends EventFilter<E> {
   /** Default `'forwards'`. */

@@ -1,6 +1,6 @@
 import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
-import { eventsTopic } from './event-codec.ts'
+import { eventsTopic } from '../event-codec.ts'
 import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
 
 // By stream and id: the version, and the incarnation of the topic that has it: in another the event is not. Only ids that users have

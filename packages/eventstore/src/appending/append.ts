@@ -1,8 +1,8 @@
 import type { Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { eventsTopic } from '../event-codec.ts'
+import type { EventLog } from '../event-log.ts'
 import { appendWithin } from './append-within.ts'
-import { eventsTopic } from './event-codec.ts'
-import type { EventLog } from './event-log.ts'
 import { checkVersion, conflict } from './expected-version.ts'
 import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
 

@@ -1,6 +1,6 @@
 import type { LogReader } from '@aegis/log'
-import type { EventLog } from './event-log.ts'
-import { firstKept } from './read.ts'
+import type { EventLog } from '../event-log.ts'
+import { firstKept } from '../reading/read.ts'
 import { streamKey } from './stream-id.ts'
 import { lastVersionOf, noState } from './stream-state.ts'
 

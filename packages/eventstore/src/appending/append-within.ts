@@ -1,13 +1,13 @@
 import type { Receipt, Transaction } from '@aegis/log'
 import { AegisError } from '@aegis/storage'
+import { eventsTopic } from '../event-codec.ts'
+import type { EventLog } from '../event-log.ts'
+import { firstKept } from '../reading/read.ts'
+import { lastVersionOf, noState } from '../streams/stream-state.ts'
 import type { Alongside } from './append.ts'
-import { eventsTopic } from './event-codec.ts'
 import { rememberIds, repeated } from './event-ids.ts'
-import type { EventLog } from './event-log.ts'
 import { checkVersion } from './expected-version.ts'
 import type { AppendEventsResult, PreparedAppend } from './prepare-append.ts'
-import { firstKept } from './read.ts'
-import { lastVersionOf, noState } from './stream-state.ts'
 
 /** What is appended when the transaction commits: what only the commit decides throws `TRANSACTION_STATE` before. */
 export type AppendEventsReceipt = AppendEventsResult

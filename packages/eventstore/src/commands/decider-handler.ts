@@ -1,8 +1,8 @@
+import type { EventInput } from '../event.ts'
+import type { EventLog } from '../event-log.ts'
+import { functions } from '../invalid.ts'
 import { CommandHandler, type CommandHandlerOptions } from './command-handler.ts'
 import type { Decider } from './decider.ts'
-import type { EventInput } from './event.ts'
-import type { EventLog } from './event-log.ts'
-import { functions } from './invalid.ts'
 import { type SnapshotCodec, type SnapshotPolicy, Snapshots } from './snapshot.ts'
 
 export interface DeciderOptions<State> extends CommandHandlerOptions {

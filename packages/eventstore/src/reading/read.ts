@@ -1,11 +1,11 @@
 import type { LogReader } from '@aegis/log'
-import type { StoredEvent } from './event.ts'
-import { eventsTopic } from './event-codec.ts'
+import type { StoredEvent } from '../event.ts'
+import { eventsTopic } from '../event-codec.ts'
+import type { EventLog, HistoryPage, VersionSpan } from '../event-log.ts'
+import { invalid, wholeNumber } from '../invalid.ts'
+import { streamKey } from '../streams/stream-id.ts'
+import { firstVersionOf, noState, type StreamState } from '../streams/stream-state.ts'
 import { type EventIterator, PagedEvents } from './event-iterator.ts'
-import type { EventLog, HistoryPage, VersionSpan } from './event-log.ts'
-import { invalid, wholeNumber } from './invalid.ts'
-import { streamKey } from './stream-id.ts'
-import { firstVersionOf, noState, type StreamState } from './stream-state.ts'
 
 export interface ReadEventsOptions {
   /** Default `'forwards'`. */

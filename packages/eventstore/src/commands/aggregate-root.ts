@@ -1,5 +1,5 @@
 import type { Untyped } from '@aegis/log'
-import type { EventInput } from './event.ts'
+import type { EventInput } from '../event.ts'
 
 /** For those who keep aggregates: not for users, who would have to call it at the right moment. */
 interface Keeping {

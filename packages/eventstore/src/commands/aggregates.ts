@@ -1,8 +1,8 @@
 import type { Untyped } from '@aegis/log'
+import type { EventInput } from '../event.ts'
+import type { EventLog } from '../event-log.ts'
 import { type AggregateRoot, keeping } from './aggregate-root.ts'
 import { CommandHandler, type CommandHandlerOptions, type CommandModel } from './command-handler.ts'
-import type { EventInput } from './event.ts'
-import type { EventLog } from './event-log.ts'
 import { type SnapshotCodec, type SnapshotPolicy, Snapshots } from './snapshot.ts'
 
 /** The events of an aggregate. */
