@@ -70,6 +70,32 @@ export async function readHistory(
 ): Promise<KeyHistory> {
   checkKeyed(topic, 'history', ['history'])
   checkHistoryOptions(options)
+  for (let attempt = 1; ; attempt++) {
+    const found = await readOnce(domain, topic, key, options, attempt === 1 ? readLast : undefined)
+    if (!hasHole(found.records)) return found
+    if (attempt === mostAttempts) {
+      throw new AegisError(
+        'RECORDS_MISSING',
+        `the history of a key of topic ${topic.config.name} has a hole: ${mostAttempts} times it was read without some of its records`,
+        { details: { topic: topic.config.name, key: Buffer.from(key).toString('hex') } },
+      )
+    }
+  }
+}
+
+const mostAttempts = 10
+
+/** What was truncated and freed while it was read is missing from its middle. */
+const hasHole = (records: readonly KeyedRecord[]): boolean =>
+  records.some(({ version }, at) => at > 0 && Math.abs(version - records[at - 1]!.version) !== 1)
+
+async function readOnce(
+  domain: Domain,
+  topic: Topic,
+  key: Uint8Array,
+  options: KeyHistoryOptions,
+  readLast = (subject: string): Promise<StoredMessage | undefined> => lastMessage(domain, subject),
+): Promise<KeyHistory> {
   const subject = keySubject(domain, topic, key)
   const last = await readLast(subject)
   if (last === undefined) return { records: [], count: 0 }

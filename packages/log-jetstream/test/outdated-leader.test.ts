@@ -80,3 +80,35 @@ describeWithServer('a server that has not noticed yet that it leads no more', ()
     expect(asked).toBeGreaterThan(2)
   })
 })
+
+describeWithServer('a history that is truncated while it is read', () => {
+  const server = givenServer()
+
+  it('has no hole where records were freed meanwhile', async () => {
+    const log = await connectLog({ url: server.url, domain: server.domain() })
+    onTestFinished(() => log.close())
+    if (!(log instanceof JetStreamLog)) throw new Error('it is another log')
+    await log.createTopic('t', { keyed: 'history' })
+    const key = Buffer.from('k')
+    for (const value of ['a', 'b', 'c', 'd', 'e']) await log.append('t', { key, value })
+    const { direct } = log.domain.manager
+    const getBatch = direct.getBatch.bind(direct)
+    let pages = 0
+    direct.getBatch = async (...request) => {
+      const found = await getBatch(...request)
+      if (pages++ > 0) return found
+      const all = found[Symbol.asyncIterator].bind(found)
+      // The server has sent one of them when the next two go.
+      found[Symbol.asyncIterator] = async function* () {
+        for await (const message of { [Symbol.asyncIterator]: all }) {
+          yield Object.create(message, { pending: { value: 4 } })
+          break
+        }
+        await log.truncateHistory('t', key, 3)
+        await log.runMaintenance()
+      }
+      return found
+    }
+    expect((await log.history('t', key)).map(({ value }) => Buffer.from(value!).toString())).toEqual(['d', 'e'])
+  })
+})
