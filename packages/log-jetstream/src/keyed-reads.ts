@@ -70,8 +70,10 @@ export async function readHistory(
 ): Promise<KeyHistory> {
   checkKeyed(topic, 'history', ['history'])
   checkHistoryOptions(options)
-  for (let attempt = 1; ; attempt++) {
-    const found = await readOnce(domain, topic, key, options, attempt === 1 ? readLast : undefined)
+  const subject = keySubject(domain, topic, key)
+  let last = await readLast(subject)
+  for (let attempt = 1; last !== undefined; attempt++) {
+    const found = await readUpTo(domain, topic, subject, last, options)
     if (!hasHole(found.records)) return found
     if (attempt === mostAttempts) {
       throw new AegisError(
@@ -80,7 +82,10 @@ export async function readHistory(
         { details: { topic: topic.config.name, key: Buffer.from(key).toString('hex') } },
       )
     }
+    // It has been written to; a transaction that goes by the one before is refused for that.
+    last = await lastMessage(domain, subject)
   }
+  return { records: [], count: 0 }
 }
 
 const mostAttempts = 10
@@ -89,16 +94,13 @@ const mostAttempts = 10
 const hasHole = (records: readonly KeyedRecord[]): boolean =>
   records.some(({ version }, at) => at > 0 && Math.abs(version - records[at - 1]!.version) !== 1)
 
-async function readOnce(
+async function readUpTo(
   domain: Domain,
   topic: Topic,
-  key: Uint8Array,
+  subject: string,
+  last: StoredMessage,
   options: KeyHistoryOptions,
-  readLast = (subject: string): Promise<StoredMessage | undefined> => lastMessage(domain, subject),
 ): Promise<KeyHistory> {
-  const subject = keySubject(domain, topic, key)
-  const last = await readLast(subject)
-  if (last === undefined) return { records: [], count: 0 }
   const { last: newest, kept } = versionsOf(last)
   const count = newest + 1
   const { first, end } = versions(count, kept, options)

@@ -1,5 +1,4 @@
 import { type LogReader, parseSize, type Transaction, type Untyped } from '@aegis/log'
-import { eventsTopic } from '../event-codec.ts'
 import type { EventLog } from '../event-log.ts'
 import type { SealedText, SubjectKeys } from '../event-protection.ts'
 import { invalid } from '../invalid.ts'
@@ -81,21 +80,17 @@ export class Snapshots<State> {
   }
 
   /** The newest, if it was made by this code. */
-  async read(
-    { log, protection }: EventLog,
-    reader: LogReader,
-    streamKey: Uint8Array,
-  ): Promise<Snapshot<State> | undefined> {
+  async read(events: EventLog, reader: LogReader, streamKey: Uint8Array): Promise<Snapshot<State> | undefined> {
     const value = await reader.getState(space, this.#key(streamKey))
     if (value === undefined) return undefined
     let stored: Stored | SealedText = JSON.parse(Buffer.from(value).toString('utf8'))
     if ('sealed' in stored) {
-      const text = await protection?.openText(streamIdOf(streamKey), stored)
+      const text = await events.protection?.openText(streamIdOf(streamKey), stored)
       if (text === undefined) return undefined
       stored = JSON.parse(text) as Stored
     }
     const { schema, incarnation, version, state } = stored
-    if (schema !== this.#schema || incarnation !== log.topic(eventsTopic).incarnation) return undefined
+    if (schema !== this.#schema || incarnation !== events.incarnation) return undefined
     return { state: this.#codec.read(state), version }
   }
 
@@ -106,13 +101,12 @@ export class Snapshots<State> {
 
   /** @param keys Those of all subjects that the state may tell of: when one is forgotten, so is the snapshot. */
   write(
-    { log, protection }: EventLog,
+    { log, incarnation, protection }: EventLog,
     tx: Transaction,
     streamKey: Uint8Array,
     { state, version }: Snapshot<State>,
     keys: SubjectKeys | undefined,
   ): void {
-    const { incarnation } = log.topic(eventsTopic)
     const stored: Stored = { schema: this.#schema, incarnation, version, state: this.#codec.write(state) }
     const text = JSON.stringify(stored)
     const sealed = keys && keys.size > 0 && protection?.sealText(streamIdOf(streamKey), text, keys)
